@@ -33,7 +33,8 @@ export function applyModel(stack: Stack, created: Timestamp): Outcome {
     if (error instanceof Rejected) return 'rejected';
     throw error;
   }
-  return { listing: formatListing(walk('', root)), warnings };
+  const sorted = Object.fromEntries(Object.entries(warnings).sort());
+  return { listing: formatListing(walk('', root)), warnings: sorted };
 }
 
 function applyLayer(

@@ -7,11 +7,6 @@ const times = [0, 500_000_000].flatMap(nanoseconds =>
   [1_000_000_000, 1_700_000_000].map(seconds => ({ seconds, nanoseconds })),
 );
 
-interface TameDirectory {
-  readonly path: string;
-  readonly children: Map<string, 'leaf' | TameDirectory>;
-}
-
 /**
  * A stack that OverlayFS can hold layer by layer: every parent has an entry in its own layer, none is reached through
  * a symlink, hardlinks stay within their layer, the root is never opaque, and no path is given twice. Whiteouts and
@@ -23,11 +18,12 @@ export function createTameStack(random: Random): LayerRecord[][] {
 }
 
 function createTameLayer(random: Random, layer: number): LayerRecord[] {
-  const records: LayerRecord[] = [createRecord({ ...createMetadata(random, 'directory'), type: 'directory', path: './' })];
+  const records: LayerRecord[] = [
+    createRecord({ ...createMetadata(random, 'directory'), type: 'directory', path: './' }),
+  ];
   const whiteouts: LayerRecord[] = [];
   const links: LayerRecord[] = [];
-  const fill = (directory: TameDirectory, depth: number): void => {
-    const prefix = directory.path === '' ? '' : `${directory.path}/`;
+  const fill = (prefix: string, depth: number): void => {
     if (depth > 0 && random.chance(0.2)) {
       whiteouts.push(createRecord({ type: 'file', path: `${prefix}.wh..wh..opq` }));
     }
@@ -35,23 +31,18 @@ function createTameLayer(random: Random, layer: number): LayerRecord[] {
       const path = prefix + name;
       if (random.chance(0.25)) whiteouts.push(createRecord({ type: 'file', path: `${prefix}.wh.${name}` }));
       if (random.chance(0.5)) continue;
+      const files = records.filter(record => record.type === 'file');
       if (depth < 3 && random.chance(0.5)) {
         records.push(createRecord({ ...createMetadata(random, 'directory'), type: 'directory', path }));
-        const child: TameDirectory = { path, children: new Map() };
-        directory.children.set(name, child);
-        fill(child, depth + 1);
-        continue;
-      }
-      const files = records.filter(record => record.type === 'file');
-      if (files.length > 0 && random.chance(0.25)) {
+        fill(`${path}/`, depth + 1);
+      } else if (files.length > 0 && random.chance(0.25)) {
         links.push(createRecord({ type: 'hardlink', path, linkpath: random.pick(files).path }));
       } else {
         records.push(createLeaf(random, path, `${layer}/${path}`));
       }
-      directory.children.set(name, 'leaf');
     }
   };
-  fill({ path: '', children: new Map() }, 0);
+  fill('', 0);
   const all = [...records, ...links];
   for (const whiteout of whiteouts) all.splice(random.integer(all.length + 1), 0, whiteout);
   return all;
@@ -61,7 +52,8 @@ function createLeaf(random: Random, path: string, content: string): LayerRecord 
   const type = random.pick(['file', 'file', 'file', 'symlink', 'character', 'fifo'] as const);
   const meta = createMetadata(random, type);
   if (type === 'file') return createRecord({ ...meta, type, path, content, size: content.length });
-  if (type === 'symlink') return createRecord({ ...meta, type, path, mode: 0o777, linkpath: random.pick(names) });
+  if (type === 'symlink')
+    return createRecord({ ...meta, type, path, mode: 0o777, linkpath: random.pick(names) });
   if (type === 'fifo') return createRecord({ ...meta, type, path });
   return createRecord({ ...meta, type, path, major: 1, minor: random.integer(5) });
 }
