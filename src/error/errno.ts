@@ -1,4 +1,4 @@
-import { type ErrorCode, ShaleError } from './index.ts';
+import { type ErrorCode, ShaleError } from './shale-error.ts';
 
 /** The errnos that mean something else than "internal" to a user. */
 const codes: Readonly<Record<string, ErrorCode>> = {

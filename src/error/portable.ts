@@ -1,4 +1,4 @@
-import { type Detail, type ErrorCode, ShaleError } from './index.ts';
+import { type Detail, type ErrorCode, ShaleError } from './shale-error.ts';
 
 /** A ShaleError as plain data, to cross a thread. Structured cloning would keep only name and message. */
 export interface PortableError {

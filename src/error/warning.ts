@@ -1,4 +1,4 @@
-import { ShaleError } from './index.ts';
+import { ShaleError } from './shale-error.ts';
 
 /** What the merge contract accepts "with a warning" (ARCHITECTURE, "Merge semantics"). */
 export const warningCodes = [
