@@ -1,0 +1,73 @@
+import { hasLiblzma } from '../native/lzma.ts';
+import { XzBlockCompressor, XzBlockDecompressor } from './block-xz.ts';
+import { ZlibBlockCompressor, ZlibBlockDecompressor } from './block-zlib.ts';
+import { ZstdBlockCompressor, ZstdBlockDecompressor } from './block-zstd.ts';
+import { CodecError } from './error.ts';
+import { Lz4BlockCompressor, Lz4BlockDecompressor } from './lz4.ts';
+import type { BlockAlgorithm, BlockCompressor, BlockDecompressor } from './types.ts';
+
+/** What levels an algorithm has; `lowest` is the fastest. */
+export interface LevelRange {
+  readonly lowest: number;
+  readonly highest: number;
+}
+
+const ranges: Readonly<Record<BlockAlgorithm, LevelRange & { readonly default: number }>> = {
+  gzip: { lowest: 1, highest: 9, default: 9 },
+  xz: { lowest: 0, highest: 9, default: 6 },
+  // One speed only; any level of the others would promise a difference that is not there.
+  lz4: { lowest: 1, highest: 1, default: 1 },
+  zstd: { lowest: 1, highest: 22, default: 3 },
+};
+
+export function levelRange(algorithm: BlockAlgorithm): LevelRange {
+  const { lowest, highest } = ranges[algorithm];
+  return { lowest, highest };
+}
+
+export function defaultLevel(algorithm: BlockAlgorithm): number {
+  return ranges[algorithm].default;
+}
+
+/** Whether blocks can be compressed so on this machine, and if not, why and what would help. */
+export type Availability =
+  | { readonly available: true }
+  | { readonly available: false; readonly reason: string };
+
+export function isAvailable(algorithm: BlockAlgorithm): Availability {
+  if (algorithm !== 'xz' || hasLiblzma()) return { available: true };
+  return {
+    available: false,
+    reason: 'compressing with xz needs the system library liblzma.so.5 (package liblzma5, or xz-libs)',
+  };
+}
+
+/**
+ * A compressor of whole blocks. Throws `invalid` for a level out of range, `unsupported` where `isAvailable` says no.
+ */
+export function createBlockCompressor(
+  algorithm: BlockAlgorithm,
+  level = defaultLevel(algorithm),
+): BlockCompressor {
+  const { lowest, highest } = levelRange(algorithm);
+  if (!Number.isInteger(level) || level < lowest || level > highest) {
+    throw new CodecError('invalid', `${algorithm} has no compression level ${level}`, {
+      detail: { algorithm, level, lowest, highest },
+      hint: lowest === highest ? `it has only level ${lowest}` : `give a level from ${lowest} to ${highest}`,
+    });
+  }
+  if (algorithm === 'zstd') return new ZstdBlockCompressor(level);
+  if (algorithm === 'gzip') return new ZlibBlockCompressor(level);
+  if (algorithm === 'lz4') return new Lz4BlockCompressor();
+  const availability = isAvailable('xz');
+  if (!availability.available) throw new CodecError('unsupported', availability.reason);
+  return new XzBlockCompressor(level);
+}
+
+/** A decompressor of whole blocks; every algorithm is there on every machine. */
+export function createBlockDecompressor(algorithm: BlockAlgorithm): BlockDecompressor {
+  if (algorithm === 'zstd') return new ZstdBlockDecompressor();
+  if (algorithm === 'gzip') return new ZlibBlockDecompressor();
+  if (algorithm === 'lz4') return new Lz4BlockDecompressor();
+  return new XzBlockDecompressor();
+}

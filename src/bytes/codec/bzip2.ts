@@ -1,0 +1,13 @@
+import { CodecError } from './error.ts';
+import type { Decompressor } from './types.ts';
+
+export class Bzip2Decompressor implements Decompressor {
+  push(_input: Uint8Array): void {}
+
+  read(_output: Uint8Array): number {
+    throw new CodecError('unsupported', 'bzip2 is not implemented yet');
+  }
+
+  finish(): void {}
+  close(): void {}
+}
