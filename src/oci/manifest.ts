@@ -50,8 +50,10 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string, where = 'ma
   if (image && view.has('manifests')) {
     throw new OciError('invalid', `${where} has the fields of a manifest and of an index: it is ambiguous`);
   }
-  const kind =
-    image || (Object.hasOwn(view.fields, 'layers') && !view.has('manifests')) ? 'manifest' : 'index';
+  if (!image && !['layers', 'manifests'].some(key => Object.hasOwn(view.fields, key))) {
+    throw new OciError('invalid', `${where} has neither layers nor manifests`);
+  }
+  const kind = image || !Object.hasOwn(view.fields, 'manifests') ? 'manifest' : 'index';
   for (const [index, type] of [mediaType, own].entries()) {
     if (type === undefined || claimed[index] === kind) continue;
     const from = index === 0 ? 'its descriptor' : 'its mediaType';
@@ -66,9 +68,6 @@ export function parseManifest(bytes: Uint8Array, mediaType?: string, where = 'ma
     fields: view.fields,
   };
   if (kind === 'index') {
-    if (!Object.hasOwn(view.fields, 'manifests')) {
-      throw new OciError('invalid', `${where} has neither layers nor manifests`);
-    }
     const manifests = view.objects('manifests').map(readDescriptor);
     return { kind, mediaType: own ?? mediaType ?? mediaTypes.index, manifests, ...shared };
   }

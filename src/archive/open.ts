@@ -1,0 +1,58 @@
+import { parseSource, type Source, type SourceReading } from '../oci/index.ts';
+import { openSaved } from './docker.ts';
+import { ArchiveError, checkAbort } from './error.ts';
+import type { Image, OpenOptions } from './image.ts';
+import { openLayout } from './layout.ts';
+import { DirectoryMedium, findStatus } from './medium.ts';
+import { TarMedium } from './member.ts';
+
+/**
+ * Opens one image of a local source: chooses it by tag, digest and platform, verifies its manifest and config, and
+ * finds its layers without reading them. Nothing is held open, so the image stays good for as long as its files do.
+ *
+ * Fails with a ShaleError: `invalid` for a malformed source or document, or when the choice is not unique;
+ * `not-found` for a path, tag, platform or blob that is not there; `corrupt` when a digest or size differs;
+ * `unsupported` for compressed archives, encrypted layers and old formats; `cancelled` once the signal is aborted.
+ */
+export async function openImage(source: Source | string, options: OpenOptions): Promise<Image> {
+  const { kind, text, readings } = typeof source === 'string' ? parseSource(source) : source;
+  checkAbort(options.signal);
+  const { reading, isDirectory } = await findReading(readings, text);
+  const { path } = reading;
+  if (kind === 'oci') {
+    if (!isDirectory) {
+      throw new ArchiveError('invalid', `${path} is a file, not an OCI layout directory`, {
+        hint: 'for a tar file give oci-archive: or docker-archive:',
+      });
+    }
+    return openLayout(new DirectoryMedium(path), reading, text, options);
+  }
+  if (isDirectory) {
+    const hint =
+      kind === 'oci-archive' ? 'for a layout directory give oci:' : 'docker-archive: takes a tar file';
+    throw new ArchiveError('invalid', `${path} is a directory, not an archive`, { hint });
+  }
+  const medium = await TarMedium.open(path, options.signal);
+  const open = kind === 'oci-archive' ? openLayout : openSaved;
+  return open(medium, reading, text, options);
+}
+
+/** The first reading of the source whose path exists. */
+async function findReading(
+  readings: readonly SourceReading[],
+  text: string,
+): Promise<{ reading: SourceReading; isDirectory: boolean }> {
+  for (const reading of readings) {
+    const status = await findStatus(reading.path);
+    if (status === undefined) continue;
+    if (!status.isDirectory() && !status.isFile()) {
+      throw new ArchiveError('invalid', `${reading.path} is neither a file nor a directory`, {
+        hint: 'an archive is read at random, so it cannot be a pipe: save it to a file first',
+      });
+    }
+    return { reading, isDirectory: status.isDirectory() };
+  }
+  // The shortest path is how skopeo would read it.
+  const path = readings.at(-1)?.path ?? text;
+  throw new ArchiveError('not-found', `${text}: there is no ${path}`, { detail: { source: text, path } });
+}
