@@ -36,9 +36,7 @@ export function readPurpose(record: LayerRecord, warn: (code: string) => void): 
     warn('whiteout-device');
     return { kind: 'ignored' };
   }
-  if (record.type !== 'hardlink') {
-    for (const name of record.xattrs.keys()) if (isOverlayXattr(name)) warn('overlay-xattr');
-  }
+  for (const name of record.xattrs.keys()) if (isOverlayXattr(name)) warn('overlay-xattr');
   return { kind: 'entry', path, directory: record.type === 'directory' };
 }
 
