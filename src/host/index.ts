@@ -1,0 +1,42 @@
+/**
+ * The one door to the operating system. What Node cannot do is done here through libc (xattrs, device nodes, exact
+ * times, syncfs), loaded when it is first needed and done without where it cannot be had; what must be done with
+ * care is done once: files that appear whole or not at all, walks that no symlink leads astray, clean-up that also
+ * runs when the process is told to stop. Paths from an image are ByteStrings, paths from a person are text.
+ *
+ * Small calls throw as Node's `fs` does, with an errno in `code`: only their caller can say what was being done
+ * (`wrapErrno`). Handles throw HostErrors.
+ */
+export {
+  type AtomicFile,
+  type AtomicFileOptions,
+  createAtomicFile,
+  missingParent,
+  writeAll,
+} from './atomic-file.ts';
+export { Descent, isThere } from './descent.ts';
+export {
+  findSourceDateEpoch,
+  findVariable,
+  hostPlatform,
+  isRoot,
+  parallelism,
+  temporaryRoot,
+  umask,
+} from './environment.ts';
+export { HostError, systemError, throwIfAborted } from './error.ts';
+export { hasLibc, pathBytes } from './libc.ts';
+export { makeNode, mostMajor, mostMinor, type SpecialType, splitDevice } from './node.ts';
+export { readNames, removeTree } from './remove.ts';
+export {
+  canSyncFilesystem,
+  startWriteback,
+  syncDirectory,
+  syncFile,
+  syncFilesystem,
+  syncParent,
+} from './sync.ts';
+export { createTemporaryDirectory, type TemporaryDirectory } from './temporary.ts';
+export { readModified, setModified, timestamp } from './time.ts';
+export { registerUnfinished, removeUnfinished } from './unfinished.ts';
+export { readXattrs, removeXattr, setXattr } from './xattr.ts';

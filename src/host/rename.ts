@@ -1,0 +1,21 @@
+import { isErrno } from '../error/index.ts';
+import type { ByteString } from '../tree/index.ts';
+import { call, cString, findCall } from './libc.ts';
+
+const AT_FDCWD = -100;
+const RENAME_NOREPLACE = 1;
+
+/**
+ * Renames and fails with EEXIST if the new name is taken, in one step. False, with nothing done, where the libc, the
+ * kernel or the filesystem cannot.
+ */
+export function renameNew(from: ByteString, to: ByteString): boolean {
+  if (findCall('renameat2') === undefined) return false;
+  try {
+    call('renameat2', from, AT_FDCWD, cString(from), AT_FDCWD, cString(to), RENAME_NOREPLACE);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EINVAL', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,122 @@
+import { chmodSync, lchownSync, statfsSync } from 'node:fs';
+import { isErrno, type Warnings, wrapErrno } from '../../error/index.ts';
+import { HostError, hasLibc, pathBytes, readModified, setModified, setXattr } from '../../host/index.ts';
+import { type ByteString, type Inode, printable } from '../../tree/index.ts';
+import type { Losses } from './losses.ts';
+
+/** (uid_t) -1 means "leave it" to chown(2), so that no file can have it. */
+const noId = 0xffffffff;
+const setuid = 0o4000;
+const setgid = 0o2000;
+
+/** Sets owner, xattrs, mode and times of files that were just created, and counts what the system refuses. */
+export class Metadata {
+  readonly #warnings: Warnings;
+  readonly #losses: Losses;
+  readonly #created: { readonly uid: number; readonly gid: number };
+  /** Owners that were refused once; asking again for each of a hundred thousand files costs more than the rest. */
+  readonly #refused = new Set<string>();
+
+  /** `created` owns whatever the metadata is set on, until then: what is his already needs no chown. */
+  constructor(
+    created: { readonly uid: number; readonly gid: number },
+    options: { warnings: Warnings; losses: Losses },
+  ) {
+    this.#warnings = options.warnings;
+    this.#losses = options.losses;
+    this.#created = created;
+  }
+
+  /**
+   * Gives the file at `at` the inode's metadata; a directory's contents must stand already. The order is the kernel's:
+   * chown clears setuid bits and capabilities, an ACL changes the mode, and all of them but the last touch no mtime.
+   */
+  apply(at: ByteString, path: ByteString, inode: Inode<unknown>): void {
+    try {
+      const mode = this.#own(at, inode);
+      if (inode.xattrs.size > 0) this.#setXattrs(at, path, inode);
+      if (inode.type !== 'symlink') chmodSync(pathBytes(at), mode);
+      this.#setTime(at, path, inode);
+    } catch (error) {
+      throw wrapErrno(error, `cannot set the metadata of ${shown(path)}`);
+    }
+  }
+
+  /** Sets the owner and returns the mode that may be given with the owner that it has now. */
+  #own(at: ByteString, inode: Inode<unknown>): number {
+    const { uid, gid, mode } = inode;
+    if (uid === this.#created.uid && gid === this.#created.gid) return mode;
+    if (this.#chown(at, uid, gid)) return mode;
+    this.#losses.add('owner');
+    const group = gid === this.#created.gid || this.#chown(at, -1, gid);
+    const user = uid === this.#created.uid || this.#chown(at, uid, -1);
+    if (inode.type === 'directory' || inode.type === 'symlink') return mode;
+    // Another owner's setuid program would run as somebody whom the image never meant.
+    let kept = mode;
+    if (!user) kept &= ~setuid;
+    if (!group) kept &= ~setgid;
+    if (kept !== mode) this.#losses.add('setid');
+    return kept;
+  }
+
+  /** -1 leaves an id as it is. False if the system refuses. */
+  #chown(at: ByteString, uid: number, gid: number): boolean {
+    const owner = `${uid}:${gid}`;
+    if (uid === noId || gid === noId || this.#refused.has(owner)) return false;
+    try {
+      lchownSync(pathBytes(at), uid, gid);
+      return true;
+    } catch (error) {
+      // EINVAL: an id that the user namespace does not map.
+      if (!isErrno(error, 'EPERM', 'EINVAL')) throw error;
+      this.#refused.add(owner);
+      return false;
+    }
+  }
+
+  #setXattrs(at: ByteString, path: ByteString, { type, xattrs }: Inode<unknown>): void {
+    for (const [name, value] of xattrs) {
+      try {
+        if (!hasLibc()) throw dropped;
+        setXattr(at, name, value);
+      } catch (error) {
+        if (isErrno(error, 'ENOSPC') && statfsSync(pathBytes(at)).bavail === 0) throw error;
+        const denied = isErrno(error, 'EPERM', 'EACCES');
+        // Nobody may have user.* on what is neither file nor directory: xattr(7).
+        const impossible = name.startsWith('user.') && type !== 'file' && type !== 'directory';
+        if (denied && !impossible) {
+          this.#losses.add('xattr');
+        } else if (denied || error === dropped || isErrno(error, ...unholdable)) {
+          this.#warnings.add({
+            code: 'xattr-dropped',
+            message: `${shown(path)}: the filesystem cannot hold xattr ${printable(name)} (${value.length} bytes)`,
+            path: printable(path),
+          });
+        } else {
+          throw error;
+        }
+      }
+    }
+  }
+
+  #setTime(at: ByteString, path: ByteString, { mtime }: Inode<unknown>): void {
+    setModified(at, mtime);
+    // Every filesystem holds these; for others the kernel clamps without a word.
+    if (mtime.seconds >= 0 && mtime.seconds <= 0x7fffffff) return;
+    const { seconds } = readModified(at);
+    if (seconds === mtime.seconds) return;
+    this.#warnings.add({
+      code: 'time-clamped',
+      message: `${shown(path)}: the filesystem holds mtime ${mtime.seconds} as ${seconds}`,
+      path: printable(path),
+    });
+  }
+}
+
+const dropped = new HostError('unsupported', 'no xattrs on this platform');
+const unholdable = ['ENOTSUP', 'EOPNOTSUPP', 'ENOSPC', 'EDQUOT', 'E2BIG', 'ERANGE', 'EINVAL', 'ENAMETOOLONG'];
+
+/** An image's path for a message. */
+export function shown(path: ByteString): string {
+  return `/${printable(path)}`;
+}
