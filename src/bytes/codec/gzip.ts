@@ -79,6 +79,7 @@ export class GzipDecompressor implements Decompressor {
       this.#stage = 'trailer';
       this.#more = false;
       this.#trailerLength = 0;
+      if (inflater.verifies) this.#endMember();
     }
     return inflater.produced;
   }
@@ -89,6 +90,10 @@ export class GzipDecompressor implements Decompressor {
     const [crc, size] = [this.#trailer.getUint32(0, true), this.#trailer.getUint32(4, true)];
     if (crc !== this.#inflater.crc) throw corrupt('gzip: the data fails its checksum');
     if (size !== this.#size) throw corrupt('gzip: the data has another length than its member says');
+    this.#endMember();
+  }
+
+  #endMember(): void {
     this.#members++;
     this.#size = 0;
     this.#inflater.reset();

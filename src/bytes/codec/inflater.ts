@@ -11,7 +11,9 @@ export interface Inflater {
   readonly produced: number;
   /** The stream's final block was seen and all of its output is out; what follows in the input was not touched. */
   readonly ended: boolean;
-  /** CRC-32 of the output since `reset`. */
+  /** Whether it also reads the gzip trailer behind the deflate stream and verifies it; `ended` comes after that. */
+  readonly verifies: boolean;
+  /** CRC-32 of the output since `reset`, unless the inflater verifies it. */
   readonly crc: number;
   /** Goes on until input or output runs out, or the stream ends. Throws CodecError `corrupt`. */
   inflate(
@@ -26,8 +28,6 @@ export interface Inflater {
   close(): void;
 }
 
-export type InflaterKind = 'isal' | 'zlib' | 'portable';
-
 /** The fastest inflater there is; `native: false` leaves system libraries alone. */
 export function createInflater(options: { readonly native?: boolean } = {}): Inflater {
   const native = options.native === false ? undefined : openIsalInflater();
@@ -39,6 +39,7 @@ export class ZlibInflater implements Inflater {
   produced = 0;
   ended = false;
   crc = 0;
+  readonly verifies = false;
   readonly #handle = new ZlibHandle('inflate-raw');
 
   inflate(

@@ -71,6 +71,7 @@ export class PortableInflater implements Inflater {
   produced = 0;
   ended = false;
   crc = 0;
+  readonly verifies = false;
   #input: Uint8Array = new Uint8Array(0);
   #at = 0;
   #end = 0;
