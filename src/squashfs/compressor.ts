@@ -1,15 +1,7 @@
-import type { BlockAlgorithm } from '../bytes/codec/types.ts';
+import { type BlockAlgorithm, defaultLevel, levelRange } from '../bytes/codec/index.ts';
 import type { Struct } from '../bytes/struct.ts';
 import { SquashfsError } from './error.ts';
-import {
-  gzipOptions,
-  lz4HighCompression,
-  lz4Options,
-  lzoOptions,
-  metadataStored,
-  xzOptions,
-  zstdOptions,
-} from './layout.ts';
+import { gzipOptions, lz4Options, lzoOptions, metadataStored, xzOptions, zstdOptions } from './layout.ts';
 
 /** `none` stores everything as it is. */
 export type SquashfsCompression = BlockAlgorithm | 'none';
@@ -31,45 +23,38 @@ export function findCompressor(id: number): CompressorName | undefined {
   return (Object.keys(compressorIds) as CompressorName[]).find(name => compressorIds[name] === id);
 }
 
-/** The levels that squashfs-tools take for granted when an image says nothing. */
-export const defaultLevels = { gzip: 9, zstd: 15 } as const;
-const levelRanges = { gzip: [1, 9], zstd: [1, 22] } as const;
-/** From this lz4 level on the high compression mode is meant, as in liblz4's own tools. */
-const lz4HighLevel = 3;
+/** The levels that readers take for granted when an image says nothing, as squashfs-tools choose them. */
+const silentLevels = { gzip: 9, zstd: 15 } as const;
 
 /**
  * The bytes that stand between the superblock and the data: none where the options are the ones that readers assume,
  * except for lz4, which always has them. They only tell; decompressing needs none of them. xz has none because its
- * encoder keeps to the default, a dictionary of the block's size. Throws SquashfsError `invalid` for a level that does
- * not exist.
+ * encoder keeps to the default, a dictionary of the block's size. Without a level it is the codec's default. Throws
+ * SquashfsError `invalid` for a level that does not exist.
  */
 export function compressorOptions(compression: SquashfsCompression, level?: number): Uint8Array {
+  if (compression === 'none') return new Uint8Array(0);
+  const told = checkLevel(compression, level);
   switch (compression) {
     case 'gzip':
-      if (checkLevel('gzip', level) === defaultLevels.gzip) return new Uint8Array(0);
-      return optionBlock(gzipOptions, { level: level!, windowSize: 15, strategies: 0 });
+      if (told === silentLevels.gzip) return new Uint8Array(0);
+      return optionBlock(gzipOptions, { level: told, windowSize: 15, strategies: 0 });
     case 'zstd':
-      if (checkLevel('zstd', level) === defaultLevels.zstd) return new Uint8Array(0);
-      return optionBlock(zstdOptions, { level: level! });
+      if (told === silentLevels.zstd) return new Uint8Array(0);
+      return optionBlock(zstdOptions, { level: told });
     case 'lz4':
-      return optionBlock(lz4Options, {
-        version: 1,
-        flags: (level ?? 0) >= lz4HighLevel ? lz4HighCompression : 0,
-      });
+      return optionBlock(lz4Options, { version: 1, flags: 0 });
     case 'xz':
-    case 'none':
       return new Uint8Array(0);
   }
 }
 
-/** The default when the level is not given. */
-function checkLevel(compression: 'gzip' | 'zstd', level: number | undefined): number {
-  if (level === undefined) return defaultLevels[compression];
-  const [least, most] = levelRanges[compression];
-  if (Number.isInteger(level) && level >= least && level <= most) return level;
+function checkLevel(compression: BlockAlgorithm, level = defaultLevel(compression)): number {
+  const { lowest, highest } = levelRange(compression);
+  if (Number.isInteger(level) && level >= lowest && level <= highest) return level;
   throw new SquashfsError('invalid', `${compression} has no level ${level}`, {
-    detail: { compression, level, least, most },
-    hint: `choose a level from ${least} to ${most}`,
+    detail: { compression, level, lowest, highest },
+    hint: lowest === highest ? `it has only level ${lowest}` : `choose a level from ${lowest} to ${highest}`,
   });
 }
 

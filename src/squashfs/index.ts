@@ -13,9 +13,18 @@
  *
  * A validated tree goes in, so what can fail is only what squashfs has no room for (`unsupported`, with the path), and
  * what it rounds or leaves out (time, xattrs) is warned of. The same tree and data give the same bytes.
+ *
+ * `openSquashfs` reads images by any writer: the whole tree, or single paths without the rest of it. Images come from
+ * outside; whatever is wrong with one is a SquashfsError, and memory stays within a budget.
  */
+export { BlockWriter, type BlockWriterOptions } from './block-writer.ts';
 export { compressorOptions, type SquashfsCompression } from './compressor.ts';
 export { emptyFile, type FileData, type FragmentBlock } from './data.ts';
+export type { StoredEntry } from './directory-reader.ts';
 export { SquashfsError } from './error.ts';
+export { type OpenOptions, openSquashfs, type SquashfsImage } from './image.ts';
+export type { StoredDirectory, StoredFile, StoredInode } from './inode-reader.ts';
+export { type Superblock, superblockSize } from './layout.ts';
 export type { TableOutput } from './metadata-writer.ts';
+export { bytesSource, type ImageSource } from './source.ts';
 export { paddedSize, type TableOptions, writeTables } from './table-writer.ts';

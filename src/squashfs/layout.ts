@@ -71,13 +71,15 @@ export const superblock = struct({
 });
 export type Superblock = StructValue<typeof superblock>;
 
+/** Where the compressor's options, or else the data, may begin. */
+export const superblockSize = superblock.size;
+
 /** Behind the superblock, in one uncompressed metadata block. */
 export const gzipOptions = struct({ level: u32, windowSize: u16, strategies: u16 });
 export const xzOptions = struct({ dictionarySize: u32, filters: u32 });
 export const lz4Options = struct({ version: u32, flags: u32 });
 export const zstdOptions = struct({ level: u32 });
 export const lzoOptions = struct({ algorithm: u32, level: u32 });
-export const lz4HighCompression = 1;
 
 /** Basic inode types; the extended variant of each is 7 more. */
 export const inodeTypes: Readonly<Record<InodeType, number>> = {

@@ -22,7 +22,7 @@ import { XattrWriter } from './xattr-writer.ts';
 
 export interface TableOptions {
   readonly compression: SquashfsCompression;
-  /** The compressor's default when absent. Only told: what compresses is `compressor`. */
+  /** Of `compressor`; its codec's default when absent. Only told: an image says how it was made. */
   readonly level?: number | undefined;
   /** Compresses metadata blocks; not used with `none`, needed with all others. */
   readonly compressor?: BlockCompressor | undefined;
