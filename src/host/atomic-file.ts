@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  ftruncateSync,
   linkSync,
   lstatSync,
   openSync,
@@ -45,6 +46,8 @@ export interface AtomicFile extends AsyncDisposable {
   /** Writes at `size`; returns the position that it started at. */
   append(chunk: Uint8Array): number;
   writeAt(chunk: Uint8Array, position: number): void;
+  /** Cuts the file, or extends it with zeros, to `length` bytes. */
+  truncate(length: number): void;
   /** Hints that all up to `end` (`size` if not given) will not change any more and may go to the disk. */
   startWriteback(end?: number): void;
   /** fsync, mode 0644 less the umask, rename, fsync of the directory. `exists` if it must not replace what has come up since. */
@@ -101,6 +104,15 @@ class OpenAtomicFile implements AtomicFile {
       throw wrapErrno(error, `cannot write ${this.path}`);
     }
     this.#size = Math.max(this.#size, position + chunk.length);
+  }
+
+  truncate(length: number): void {
+    try {
+      ftruncateSync(this.fd, length);
+    } catch (error) {
+      throw wrapErrno(error, `cannot write ${this.path}`);
+    }
+    this.#size = length;
   }
 
   startWriteback(end = this.#size): void {
