@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  decodeEntries,
+  decodeIndex,
+  encodeEntries,
+  encodeIndex,
+  type LayerEntry,
+  LayerError,
+} from '../../src/layer/index.ts';
+import { device, dir, fifo, file, link, opq, symlink, wh, xattrs } from './dsl.ts';
+
+const label = xattrs({ 'security.selinux': 'system_u:object_r:usr_t:s0\0', 'user.empty': '' });
+const sample: LayerEntry[] = [
+  dir(''),
+  dir('usr'),
+  file('usr/lib/a', { size: Number.MAX_SAFE_INTEGER, uid: 0xffffffff, gid: 128, xattrs: label }),
+  file('usr/lib/b', { size: 0, mtime: { seconds: -1, nanoseconds: 999_999_999 }, xattrs: new Map(label) }),
+  file('usr/lib/b', { mtime: { seconds: -1, nanoseconds: 999_999_999 }, mode: 0o7777 }),
+  file('usr/lib/c', { mtime: { seconds: Number.MIN_SAFE_INTEGER, nanoseconds: 0 } }),
+  file('usr/lib/d', { mtime: { seconds: Number.MAX_SAFE_INTEGER, nanoseconds: 0 } }),
+  symlink('usr/\xff\x80', '/\xe4'),
+  device('dev/null', 'character', 1, 3),
+  device('dev/sda', 'block', 0xffffffff, 0xffffffff),
+  fifo('run/pipe'),
+  link('b', 'usr/lib/a'),
+  wh('etc/passwd'),
+  opq(''),
+  opq('var/lib'),
+  file(`${'long/'.repeat(1500)}x`, { xattrs: xattrs({ 'user.big': 'v'.repeat(100_000) }) }),
+  file(`${'long/'.repeat(1500)}y`),
+];
+
+test('entries survive the codec', () => {
+  const bytes = encodeEntries(sample);
+  assert.equal(bytes.byteLength, bytes.buffer.byteLength);
+  const plain = (entries: readonly LayerEntry[]) =>
+    entries.map(entry =>
+      'xattrs' in entry
+        ? {
+            ...entry,
+            xattrs: [...entry.xattrs].map(([name, value]) => [name, Buffer.from(value).toString('latin1')]),
+          }
+        : entry,
+    );
+  assert.deepEqual(plain(decodeEntries(bytes)), plain(sample));
+  assert.deepEqual(plain(decodeIndex(encodeIndex({ entries: sample })).entries), plain(sample));
+  assert.deepEqual(decodeEntries(encodeEntries([])), []);
+});
+
+test('equal xattrs are one object after decoding', () => {
+  const [, , a, b] = decodeEntries(encodeEntries(sample));
+  assert.ok(a?.type === 'file' && b?.type === 'file');
+  assert.equal(a.xattrs, b.xattrs);
+});
+
+test('every cut and any other byte gives entries or a LayerError', () => {
+  const bytes = encodeEntries(sample.slice(0, 15));
+  for (let length = 0; length < bytes.length; length += 1) {
+    assert.throws(() => decodeEntries(bytes.subarray(0, length)), { name: 'LayerError', code: 'corrupt' });
+  }
+  assert.throws(() => decodeEntries(Buffer.concat([bytes, Buffer.alloc(1)])), { code: 'corrupt' });
+  for (let at = 0; at < bytes.length; at += 1) {
+    for (const bits of [0x01, 0x08, 0x10, 0x80, 0xff]) {
+      const changed = bytes.slice();
+      changed[at]! ^= bits;
+      try {
+        decodeEntries(changed);
+      } catch (error) {
+        assert.ok(error instanceof LayerError, String(error));
+        assert.equal(error.code, 'corrupt');
+      }
+    }
+  }
+});
+
+test('random bytes never crash the decoder', () => {
+  let state = Number(process.env.SEED ?? 1);
+  const random = () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state;
+  };
+  for (let round = 0; round < 3000; round += 1) {
+    const bytes = Uint8Array.from({ length: random() % 200 }, () => random() % (round % 2 === 0 ? 256 : 16));
+    try {
+      decodeEntries(bytes);
+    } catch (error) {
+      assert.ok(error instanceof LayerError, `SEED=${process.env.SEED ?? 1}: ${String(error)}`);
+    }
+  }
+});
+
+test('a stored index says when it is damaged or of another version', () => {
+  const bytes = encodeIndex({ entries: sample });
+  for (const at of [0, 3, 8, 11, 12, bytes.length - 1]) {
+    const changed = bytes.slice();
+    changed[at]! ^= 1;
+    assert.throws(() => decodeIndex(changed), { name: 'LayerError', code: 'corrupt' }, `byte ${at}`);
+  }
+  const other = bytes.slice();
+  other[7] = 99;
+  assert.throws(() => decodeIndex(other), { code: 'unsupported' });
+  assert.throws(() => decodeIndex(bytes.subarray(0, 11)), { code: 'corrupt' });
+});
