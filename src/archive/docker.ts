@@ -15,8 +15,8 @@ import {
 } from '../oci/index.ts';
 import { ArchiveError, checkAbort } from './error.ts';
 import type { Image, ImageLayer, OpenOptions } from './image.ts';
-import { requirePlatform, requireSameCount, unknownPlatform } from './layout.ts';
 import { locate, type Medium } from './medium.ts';
+import { requirePlatform, requireSameCount, unknownPlatform } from './requirement.ts';
 import { listSome } from './tag.ts';
 
 /** One element of manifest.json (Docker image-spec v1.2, "Combined Image JSON + Filesystem Changeset Format"). */

@@ -3,21 +3,19 @@ import {
   choosePlatform,
   type Descriptor,
   findMediaType,
-  formatPlatform,
   JsonView,
   type Manifest,
-  type Platform,
   parseConfig,
   parseJson,
   parseLayerType,
   parseManifest,
-  platformDistance,
   requireImage,
   type SourceReading,
 } from '../oci/index.ts';
 import { ArchiveError, checkAbort } from './error.ts';
 import type { Image, ImageLayer, OpenOptions } from './image.ts';
 import { locate, type Medium } from './medium.ts';
+import { requirePlatform, requireSameCount, unknownPlatform } from './requirement.ts';
 import { entryNames, selectEntries } from './tag.ts';
 import { blobName, type Candidate, findDescriptor, listImages, readDocument, readManifest } from './walk.ts';
 
@@ -37,7 +35,7 @@ export async function openLayout(
   requireImage(manifest, where);
   const configBytes = await readDocument(medium, manifest.config, 'config', signal);
   const config = parseConfig(configBytes, `config ${manifest.config.digest}`);
-  if (platform === undefined) requirePlatform(config.platform, options.platform, reference);
+  requirePlatform(platform ?? config.platform, options.platform, reference);
   const layers = await findLayers(medium, manifest, config.diffIds, signal);
   return {
     reference,
@@ -49,28 +47,6 @@ export async function openLayout(
     layers,
     async [Symbol.asyncDispose]() {},
   };
-}
-
-/** For images that do not say. */
-export const unknownPlatform: Platform = {
-  os: 'unknown',
-  architecture: 'unknown',
-  variant: undefined,
-  osVersion: undefined,
-};
-
-/** The platform that was asked for, if one was, must be one that `actual` suits: ArchiveError `not-found`. */
-export function requirePlatform(
-  actual: Platform | undefined,
-  wanted: Platform | undefined,
-  where: string,
-): void {
-  if (wanted === undefined || actual === undefined || platformDistance(actual, wanted) !== undefined) return;
-  const message = `${where} has nothing for ${formatPlatform(wanted)}, only for ${formatPlatform(actual)}`;
-  throw new ArchiveError('not-found', message, {
-    detail: { wanted: formatPlatform(wanted), platforms: [formatPlatform(actual)] },
-    hint: `ask for --platform ${formatPlatform(actual)}, or leave --platform out`,
-  });
 }
 
 /** The entries of index.json, after the layout's version has been checked. */
@@ -113,10 +89,7 @@ async function chooseImage(
   if (first === undefined) {
     throw new ArchiveError('not-found', `${reference} holds no image, only attestations or other artifacts`);
   }
-  if (candidates.length === 1) {
-    if (first.platform !== undefined) requirePlatform(first.platform, options.platform, reference);
-    return first;
-  }
+  if (candidates.length === 1) return first;
   return choosePlatform(candidates, options.platform ?? options.host, reference);
 }
 
@@ -170,16 +143,4 @@ async function findLayers(
     layers.push({ digest, size, diffId: diffIds[position]!, mediaType, blob, annotations });
   }
   return layers;
-}
-
-/** The config must name one diffID for each layer: ArchiveError `invalid` otherwise. */
-export function requireSameCount(layers: number, diffIds: number, where: string): void {
-  if (layers === diffIds) return;
-  throw new ArchiveError(
-    'invalid',
-    `${where}: the image has ${layers} layers, but its config names ${diffIds} diff_ids`,
-    {
-      detail: { layers, diffIds },
-    },
-  );
 }

@@ -4,7 +4,7 @@ import { ArchiveError, checkAbort } from './error.ts';
 import type { Image, OpenOptions } from './image.ts';
 import { openLayout } from './layout.ts';
 import { DirectoryMedium, findStatus } from './medium.ts';
-import { TarMedium } from './member.ts';
+import { TarMedium } from './tar-medium.ts';
 
 /**
  * Opens one image of a local source: chooses it by tag, digest and platform, verifies its manifest and config, and

@@ -116,7 +116,7 @@ export async function findDescriptor(
       seen.add(descriptor.digest);
       if (descriptor.data === undefined && !(await medium.find(blobName(descriptor.digest)))) continue;
       const index = await readManifest(medium, descriptor, signal);
-      if (index.kind === 'index') next.push(...index.manifests);
+      if (index.kind === 'index') for (const entry of index.manifests) next.push(entry);
     }
     level = next;
   }

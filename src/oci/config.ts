@@ -40,11 +40,10 @@ export function parseConfig(bytes: Uint8Array, where = 'config'): ImageConfig {
   const type = rootfs.optionalString('type') || 'layers';
   if (type !== 'layers')
     throw new OciError('unsupported', `${where}: rootfs.type ${JSON.stringify(type)} is not known`);
-  const platform = view.optionalString('os') && view.optionalString('architecture');
   return {
     created: readTime(view),
-    platform: platform ? readPlatform(view) : undefined,
-    diffIds: rootfs.strings('diff_ids').map(parseDigest),
+    platform: readPlatform(view),
+    diffIds: rootfs.strings('diff_ids').map(text => parseDigest(text, `${rootfs.where}.diff_ids`)),
     history: view.objects('history').map(readHistory),
     execution: view.optionalObject('config')?.fields ?? {},
     fields: view.fields,

@@ -20,7 +20,7 @@ export function readDescriptor(view: JsonView): Descriptor {
   const platform = view.optionalObject('platform');
   return {
     mediaType: view.string('mediaType'),
-    digest: parseDigest(view.string('digest')),
+    digest: parseDigest(view.string('digest'), `${view.where}.digest`),
     size: view.size('size'),
     annotations: view.record('annotations'),
     platform: platform === undefined ? undefined : readPlatform(platform),

@@ -10,15 +10,16 @@ export type Digest = string & { readonly [brand]: 'Digest' };
 const hexDigits = { sha256: 64, sha384: 96, sha512: 128 } as const;
 export type DigestAlgorithm = keyof typeof hexDigits;
 
-/** Malformed text, upper case hex and unknown algorithms: OciError `invalid`. */
-export function parseDigest(text: string): Digest {
+/** Malformed text, upper case hex and unknown algorithms: OciError `invalid`; `where` says in it what is wrong. */
+export function parseDigest(text: string, where?: string): Digest {
   const match = /^([a-z0-9]+(?:[+._-][a-z0-9]+)*):([A-Za-z0-9=_-]+)$/.exec(text);
-  if (match === null) throw invalid(text, 'it is not of the form algorithm:hex');
+  if (match === null) throw invalid(text, where, 'it is not of the form algorithm:hex');
   const [, algorithm = '', hex = ''] = match;
-  if (!Object.hasOwn(hexDigits, algorithm)) throw invalid(text, `the algorithm ${algorithm} is not known`);
+  if (!Object.hasOwn(hexDigits, algorithm))
+    throw invalid(text, where, `the algorithm ${algorithm} is not known`);
   const digits = hexDigits[algorithm as DigestAlgorithm];
   if (hex.length !== digits || !/^[0-9a-f]+$/.test(hex)) {
-    throw invalid(text, `${algorithm} takes ${digits} lower case hex digits`);
+    throw invalid(text, where, `${algorithm} takes ${digits} lower case hex digits`);
   }
   return text as Digest;
 }
@@ -33,9 +34,13 @@ export function digestHex(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1);
 }
 
-function invalid(text: string, why: string): OciError {
+function invalid(text: string, where: string | undefined, why: string): OciError {
   const shown = printable(Buffer.from(text.slice(0, 200), 'utf8').toString('latin1'));
-  return new OciError('invalid', `invalid digest "${shown}": ${why}`, {
-    hint: 'digests look like sha256: and 64 hex digits',
-  });
+  return new OciError(
+    'invalid',
+    `${where === undefined ? '' : `${where}: `}invalid digest "${shown}": ${why}`,
+    {
+      hint: 'digests look like sha256: and 64 hex digits',
+    },
+  );
 }

@@ -29,6 +29,7 @@ const architectures: Readonly<Record<string, readonly [architecture: string, var
   armv7l: ['arm', 'v7'],
   powerpc64le: ['ppc64le'],
   loongarch64: ['loong64'],
+  mipsel: ['mipsle'],
 };
 
 /** One name for each platform: `x86_64` is amd64, arm64 without a variant is v8, arm without one is v7. Never fails. */
@@ -90,11 +91,14 @@ export function hostPlatform(architecture: string): Platform {
   });
 }
 
-/** The `platform` of a descriptor, or the fields of the same names in a config. */
-export function readPlatform(view: JsonView): Platform {
+/** The `platform` of a descriptor, or the fields of the same names in a config; `undefined` if they are empty. */
+export function readPlatform(view: JsonView): Platform | undefined {
+  const os = view.optionalString('os');
+  const architecture = view.optionalString('architecture');
+  if (!os || !architecture) return undefined;
   return normalizePlatform({
-    os: view.optionalString('os') || 'unknown',
-    architecture: view.optionalString('architecture') || 'unknown',
+    os,
+    architecture,
     variant: view.optionalString('variant'),
     osVersion: view.optionalString('os.version'),
   });

@@ -1,7 +1,7 @@
 import type { Timestamp } from '../tree/index.ts';
 import { OciError } from './error.ts';
 
-const pattern = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+const pattern = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 
 /**
  * RFC 3339, section 5.6, to the nanosecond. Go's zero time, which is what Go writes for "none", is `undefined`;
