@@ -13,4 +13,4 @@ export {
   exitStatus,
   ShaleError,
 } from './shale-error.ts';
-export { type Warning, type WarningCode, Warnings, warningCodes } from './warning.ts';
+export { type Warning, type WarningCode, type WarningReport, Warnings, warningCodes } from './warning.ts';

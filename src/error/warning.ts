@@ -20,6 +20,12 @@ export interface Warning {
   readonly path?: string;
 }
 
+/** What was collected, as plain data: it crosses threads, and becomes JSON. */
+export interface WarningReport {
+  readonly counts: readonly (readonly [WarningCode, number])[];
+  readonly examples: readonly Warning[];
+}
+
 /** At most so many warnings of a code are kept whole; the rest are only counted, so that memory stays bounded. */
 const examplesPerCode = 100;
 
@@ -31,6 +37,7 @@ export class Warnings {
   readonly strict: boolean;
   readonly counts = new Map<WarningCode, number>();
   readonly examples: Warning[] = [];
+  readonly #kept = new Map<WarningCode, number>();
 
   constructor(options: { strict?: boolean } = {}) {
     this.strict = options.strict ?? false;
@@ -43,9 +50,21 @@ export class Warnings {
         hint: 'this is only a warning without --strict',
       });
     }
-    const count = this.counts.get(warning.code) ?? 0;
-    this.counts.set(warning.code, count + times);
-    if (count < examplesPerCode) this.examples.push(warning);
+    this.counts.set(warning.code, (this.counts.get(warning.code) ?? 0) + times);
+    const kept = this.#kept.get(warning.code) ?? 0;
+    if (kept === examplesPerCode) return;
+    this.#kept.set(warning.code, kept + 1);
+    this.examples.push(warning);
+  }
+
+  report(): WarningReport {
+    return { counts: [...this.counts], examples: this.examples };
+  }
+
+  /** Adds what another collector, perhaps in another thread, has collected. */
+  absorb({ counts, examples }: WarningReport): void {
+    for (const warning of examples) this.add(warning, 0);
+    for (const [code, count] of counts) this.counts.set(code, (this.counts.get(code) ?? 0) + count);
   }
 
   get total(): number {

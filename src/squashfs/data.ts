@@ -8,7 +8,7 @@ export interface FileData {
    */
   readonly blocks: readonly number[];
   /** The tail (or the whole of a small file) inside a fragment block. */
-  readonly fragment?: { readonly index: number; readonly offset: number };
+  readonly fragment?: { readonly index: number; readonly offset: number } | undefined;
   /** Bytes of the file that are in blocks of zeros (the extended inode's `sparse` field). */
   readonly sparse: number;
 }

@@ -2,6 +2,8 @@
  * A filesystem's tree as plain values: inodes, names as bytes, xattrs. Formats read and write it, the merge engine
  * produces it; neither knows of the other.
  */
+
+export { mapContent } from './content.ts';
 export {
   type ByteString,
   type DeviceInode,

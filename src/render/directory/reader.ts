@@ -140,10 +140,11 @@ export function* readFileIn(root: string, path: ByteString): Generator<Uint8Arra
     throw wrapErrno(error, `cannot open /${printable(path)}`);
   }
   try {
-    if (!fstatSync(fd).isFile()) throw changed(path);
-    const buffer = Buffer.allocUnsafe(chunkSize);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw changed(path);
+    const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(chunkSize, stats.size)));
     for (;;) {
-      const length = readSync(fd, buffer, 0, chunkSize, null);
+      const length = readSync(fd, buffer, 0, buffer.length, null);
       if (length === 0) return;
       yield buffer.subarray(0, length);
     }

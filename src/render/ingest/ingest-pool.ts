@@ -1,0 +1,154 @@
+import type { Worker } from 'node:worker_threads';
+import { type SlabPool, startThread } from '../../bytes/pool/index.ts';
+import { ShaleError, unpackError } from '../../error/index.ts';
+import type {
+  IngestBatch,
+  IngestEnd,
+  IngestReply,
+  IngestRequest,
+  IngestThreadData,
+  SlabGrant,
+} from './protocol.ts';
+
+/** One layer on its way: its batches in stream order, then its end. */
+export interface LayerReading {
+  readonly layer: number;
+  /** The next batch; undefined once the layer has ended well, and then `end` is there. Its slab is the caller's to release. */
+  next(): Promise<IngestBatch | undefined>;
+  readonly end: IngestEnd | undefined;
+}
+
+export interface IngestPoolOptions {
+  readonly slabs: SlabPool;
+  readonly threads: number;
+  /** Slabs that must stay free for those who empty the readers' slabs: compressors and fragments. */
+  readonly reserve: number;
+}
+
+/** Slabs that a thread is granted or was promised, beyond those in its batches: one to fill, one after it. */
+const slabsAhead = 2;
+
+/**
+ * Threads that read layers. Layers are started in the order given, the newest first. The earliest that has not ended may
+ * take every slab but the reserve; those behind it read ahead only while plenty are free. So the line always moves.
+ */
+export class IngestPool {
+  readonly #options: IngestPoolOptions;
+  readonly #threads: Thread[] = [];
+  readonly #queue: Reading[] = [];
+  /** Started and not ended, in the order of their start. */
+  readonly #active: Reading[] = [];
+  readonly #fail: (error: unknown) => void;
+
+  /** `fail` is called with the first error, of a layer or of a thread. */
+  constructor(options: IngestPoolOptions, fail: (error: unknown) => void) {
+    this.#options = options;
+    this.#fail = fail;
+    const data: IngestThreadData = { memory: options.slabs.memory };
+    for (let index = 0; index < options.threads; index++) {
+      const worker = startThread(import.meta.url, './worker', data);
+      const thread: Thread = { worker, reading: undefined, slabs: 0 };
+      worker.on('message', (reply: IngestReply) => this.#receive(thread, reply));
+      worker.on('error', error =>
+        fail(new ShaleError('internal', 'a reading thread died', { cause: error })),
+      );
+      this.#threads.push(thread);
+    }
+  }
+
+  read(request: IngestRequest): LayerReading {
+    const reading = new Reading(request);
+    this.#queue.push(reading);
+    this.#start();
+    return reading;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  #start(): void {
+    for (const thread of this.#threads) {
+      if (thread.reading !== undefined) continue;
+      const reading = this.#queue.shift();
+      if (reading === undefined) return;
+      thread.reading = reading;
+      this.#active.push(reading);
+      thread.worker.postMessage(reading.request);
+      this.#supply(thread);
+    }
+  }
+
+  #receive(thread: Thread, reply: IngestReply): void {
+    const reading = thread.reading!;
+    if (reply.kind === 'failure') return this.#fail(unpackError(reply.error));
+    if (reply.kind === 'batch') {
+      reading.deliver(reply);
+      if (reply.slab === undefined) return;
+      thread.slabs -= 1;
+      return this.#supply(thread);
+    }
+    reading.finish(reply);
+    thread.reading = undefined;
+    this.#active.splice(this.#active.indexOf(reading), 1);
+    this.#start();
+    // Another layer is the earliest now, and what it waits for may be free.
+    this.#options.slabs.serve();
+  }
+
+  #supply(thread: Thread): void {
+    while (thread.slabs < slabsAhead) {
+      thread.slabs += 1;
+      this.#options.slabs.request(
+        () => this.#reserve(thread),
+        slab => thread.worker.postMessage({ kind: 'slab', slab } satisfies SlabGrant),
+      );
+    }
+  }
+
+  #reserve({ reading }: Thread): number {
+    const { slabs, reserve } = this.#options;
+    return reading === this.#active[0] ? reserve : Math.ceil((reserve + slabs.count) / 2);
+  }
+}
+
+interface Thread {
+  readonly worker: Worker;
+  reading: Reading | undefined;
+  /** Slabs it holds, and those it was promised. */
+  slabs: number;
+}
+
+class Reading implements LayerReading {
+  readonly request: IngestRequest;
+  end: IngestEnd | undefined;
+  readonly #batches: IngestBatch[] = [];
+  #wake: (() => void) | undefined;
+
+  constructor(request: IngestRequest) {
+    this.request = request;
+  }
+
+  get layer(): number {
+    return this.request.layer;
+  }
+
+  deliver(batch: IngestBatch): void {
+    this.#batches.push(batch);
+    this.#wake?.();
+  }
+
+  finish(end: IngestEnd): void {
+    this.end = end;
+    this.#wake?.();
+  }
+
+  async next(): Promise<IngestBatch | undefined> {
+    while (this.#batches.length === 0 && this.end === undefined) {
+      await new Promise<void>(wake => {
+        this.#wake = wake;
+      });
+    }
+    return this.#batches.shift();
+  }
+}

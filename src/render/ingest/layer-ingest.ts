@@ -1,0 +1,214 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createDecompressor } from '../../bytes/codec/index.ts';
+import { NumberList } from '../../bytes/number-list.ts';
+import { SlabPool, slabBytes } from '../../bytes/pool/index.ts';
+import { DigestVerifier } from '../../content/index.ts';
+import { ShaleError, Warnings } from '../../error/index.ts';
+import { createExhausted, createNormaliser, encodeEntries, type LayerEntry } from '../../layer/index.ts';
+import { type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';
+import { printable } from '../../tree/index.ts';
+import { type IngestBatch, type IngestEnd, type IngestRequest, ingestEvent } from './protocol.ts';
+import { StoredBlob } from './stored-blob.ts';
+
+/** Where slabs come from and batches go to. */
+export interface IngestPort {
+  takeSlab(): Promise<number>;
+  post(batch: IngestBatch): void;
+}
+
+/**
+ * Reads one layer: blob → digest → decompress into a slab → diffID → tar → records. The content of files is not
+ * copied: events point at where it lies in the slab. Nothing that comes of a batch may be made visible before `run` has
+ * returned: only then the digests were compared.
+ */
+export class LayerIngest implements TarHandler {
+  readonly #request: IngestRequest;
+  readonly #port: IngestPort;
+  readonly #memory: Buffer;
+  readonly #warnings: Warnings;
+  readonly #normalise: (entry: TarEntry) => LayerEntry | undefined;
+  readonly #parser: TarParser;
+
+  #entries: LayerEntry[] = [];
+  #position = 0;
+  readonly #events = new NumberList();
+  #hasData = false;
+  #inFile = false;
+  #fileHash: Hash | undefined;
+  #digests: Uint8Array[] = [];
+  /** The entry that is being read, for errors. */
+  #path = '';
+
+  #slab = -1;
+  #filled = 0;
+  #produced = 0;
+  #reported = { read: 0, produced: 0 };
+
+  constructor(request: IngestRequest, port: IngestPort, memory: SharedArrayBuffer) {
+    const { layer, limits, strict } = request;
+    this.#request = request;
+    this.#port = port;
+    this.#memory = Buffer.from(memory);
+    this.#warnings = new Warnings({ strict });
+    this.#normalise = createNormaliser({ layer, limits, warnings: this.#warnings });
+    this.#parser = new TarParser(this, limits);
+  }
+
+  /** The slab that was taken last, if it was not handed on. */
+  get slab(): number | undefined {
+    return this.#slab < 0 ? undefined : this.#slab;
+  }
+
+  async run(): Promise<IngestEnd> {
+    try {
+      using blob = new StoredBlob(this.#request.blob, this.#request.digest);
+      try {
+        return await this.#read(blob);
+      } catch (error) {
+        // What does not parse is most often damaged: then that is the error to report, not what came of it.
+        if (error instanceof ShaleError && error.code !== 'exhausted') {
+          const path = this.#path;
+          this.#path = '';
+          blob.verify();
+          this.#path = path;
+        }
+        throw error;
+      }
+    } catch (error) {
+      throw this.#located(error);
+    }
+  }
+
+  entry(entry: TarEntry): void {
+    this.#path = entry.path;
+    this.#inFile = false;
+    const record = this.#normalise(entry);
+    if (record === undefined) return;
+    this.#entries.push(record);
+    const position = this.#position++;
+    const { digests, data } = this.#request;
+    if (record.type !== 'file') return;
+    if (digests) this.#fileHash = createHash('sha256');
+    if (record.size === 0 || !data) return;
+    this.#inFile = true;
+    this.#events.push2(ingestEvent.file, position);
+  }
+
+  data(chunk: Uint8Array): void {
+    this.#fileHash?.update(chunk);
+    if (!this.#inFile) return;
+    this.#hasData = true;
+    this.#events.push3(ingestEvent.data, chunk.byteOffset, chunk.length);
+  }
+
+  hole(length: number): void {
+    if (this.#fileHash !== undefined) hashZeros(this.#fileHash, length);
+    if (this.#inFile) this.#events.push2(ingestEvent.hole, length);
+  }
+
+  end(): void {
+    if (this.#fileHash === undefined) return;
+    this.#digests.push(this.#fileHash.digest());
+    this.#fileHash = undefined;
+  }
+
+  async #read(blob: StoredBlob): Promise<IngestEnd> {
+    const diffId = new DigestVerifier({ digest: this.#request.diffId }, 'the uncompressed layer');
+    const decoder = createDecompressor();
+    try {
+      for (let chunk = blob.next(); chunk !== undefined; chunk = blob.next()) {
+        decoder.push(chunk);
+        for (;;) {
+          if (this.#slab < 0) this.#slab = await this.#port.takeSlab();
+          const start = SlabPool.start(this.#slab);
+          const count = decoder.read(this.#memory.subarray(start + this.#filled, start + slabBytes));
+          if (count === 0) break;
+          const output = this.#memory.subarray(start + this.#filled, start + this.#filled + count);
+          diffId.update(output);
+          this.#parser.write(output);
+          this.#filled += count;
+          this.#produced += count;
+          this.#checkRatio(blob.read);
+          if (this.#filled === slabBytes) this.#post(blob.read);
+        }
+      }
+      decoder.finish();
+      const { terminated } = this.#parser.finish();
+      this.#path = '';
+      blob.verify();
+      diffId.finish();
+      if (!terminated) this.#warnUnterminated();
+      this.#post(blob.read);
+      const compression = decoder.compression ?? 'none';
+      return { kind: 'end', warnings: this.#warnings.report(), compression, size: this.#produced };
+    } finally {
+      decoder.close();
+    }
+  }
+
+  /** Hands on what was found, with the slab if files lie in it; a slab of nothing but headers is used again. */
+  #post(read: number): void {
+    const entries = encodeEntries(this.#entries);
+    const entryCount = this.#entries.length;
+    const digests = Buffer.concat(this.#digests);
+    const slab = this.#hasData ? this.#slab : undefined;
+    const before = this.#reported;
+    this.#reported = { read, produced: this.#produced };
+    this.#port.post({
+      kind: 'batch',
+      slab,
+      entries,
+      entryCount,
+      events: this.#events.drain(),
+      digests,
+      read: read - before.read,
+      produced: this.#produced - before.produced,
+    });
+    this.#entries = [];
+    this.#digests = [];
+    this.#hasData = false;
+    this.#filled = 0;
+    if (slab !== undefined) this.#slab = -1;
+  }
+
+  #checkRatio(read: number): void {
+    const { limits } = this.#request;
+    if (this.#produced > limits.ratioFloor && this.#produced > limits.ratio * read) {
+      const actual = Math.ceil(this.#produced / read);
+      throw createExhausted('ratio', { where: this.#name(), limit: limits.ratio, actual });
+    }
+  }
+
+  #warnUnterminated(): void {
+    const message = `${this.#name()}: the archive has no end blocks, or not all of its padding`;
+    this.#warnings.add({ code: 'tar-unterminated', layer: this.#request.layer, message });
+  }
+
+  #name(): string {
+    const { layer, digest, diffId } = this.#request;
+    return `layer ${layer} (counted from the oldest, 0 first; ${digest ?? diffId})`;
+  }
+
+  /** Says in which layer, and if it was inside one, at which entry an error came up. */
+  #located(error: unknown): unknown {
+    if (!(error instanceof ShaleError) || error.detail.layer !== undefined) return error;
+    const { layer, digest, diffId } = this.#request;
+    const entry = this.#path === '' ? undefined : printable(this.#path);
+    const message = `${this.#name()}${entry === undefined ? '' : `, entry ${entry}`}: ${error.message}`;
+    const located = new ShaleError(error.code, message, {
+      cause: error,
+      detail: { layer, digest, diffId, ...(entry === undefined ? {} : { entry }), ...error.detail },
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+    located.name = error.name;
+    return located;
+  }
+}
+
+const zeros = new Uint8Array(64 * 1024);
+
+function hashZeros(hash: Hash, length: number): void {
+  for (let left = length; left > 0; left -= zeros.length) {
+    hash.update(left < zeros.length ? zeros.subarray(0, left) : zeros);
+  }
+}

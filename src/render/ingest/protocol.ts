@@ -1,0 +1,76 @@
+import type { BlobLocation } from '../../content/index.ts';
+import type { PortableError, WarningReport } from '../../error/index.ts';
+import type { LayerLimits } from '../../layer/index.ts';
+import type { Digest } from '../../oci/index.ts';
+
+/** What an ingest thread is started with. */
+export interface IngestThreadData {
+  readonly memory: SharedArrayBuffer;
+}
+
+/** Read this layer, once, from its first byte to its last. */
+export interface IngestRequest {
+  readonly kind: 'layer';
+  /** Position of the layer, counted from the oldest. */
+  readonly layer: number;
+  readonly blob: BlobLocation;
+  /** Of the blob as stored; undefined where the source names none (docker-archive). */
+  readonly digest: Digest | undefined;
+  readonly diffId: Digest;
+  readonly limits: LayerLimits;
+  readonly strict: boolean;
+  /** false: file content is read and verified, but not handed on. */
+  readonly data: boolean;
+  /** true: the sha256 of every file's content is reported. */
+  readonly digests: boolean;
+}
+
+/** A slab that the thread may fill. */
+export interface SlabGrant {
+  readonly kind: 'slab';
+  readonly slab: number;
+}
+
+export type IngestCommand = IngestRequest | SlabGrant;
+
+/** Events of a batch, each an opcode with its operands; offsets are positions in the slab memory, lengths in bytes. */
+export const ingestEvent = {
+  /** position of a file in the layer's index: its content follows. */
+  file: 0,
+  /** offset, length */
+  data: 1,
+  /** length */
+  hole: 2,
+} as const;
+
+/** What was found in one slab's worth of the layer, in stream order. */
+export interface IngestBatch {
+  readonly kind: 'batch';
+  /** The slab that the events point into, now the receiver's; undefined when there are none. */
+  readonly slab: number | undefined;
+  /** Records as encodeEntries writes them. */
+  readonly entries: Uint8Array;
+  readonly entryCount: number;
+  readonly events: Float64Array;
+  /** The sha256 of files completed in this batch, 32 bytes each, in order of their positions in the index. */
+  readonly digests: Uint8Array;
+  /** Bytes of the blob read, and of the layer uncompressed, since the last batch. */
+  readonly read: number;
+  readonly produced: number;
+}
+
+/** The layer was read to its end, and its digest, size and diffID are right. */
+export interface IngestEnd {
+  readonly kind: 'end';
+  readonly warnings: WarningReport;
+  readonly compression: string;
+  /** Bytes, uncompressed. */
+  readonly size: number;
+}
+
+export interface IngestFailure {
+  readonly kind: 'failure';
+  readonly error: PortableError;
+}
+
+export type IngestReply = IngestBatch | IngestEnd | IngestFailure;

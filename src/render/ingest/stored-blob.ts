@@ -1,0 +1,55 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { type BlobLocation, ContentError, DigestVerifier } from '../../content/index.ts';
+import type { Digest } from '../../oci/index.ts';
+
+/** Bytes read at a time: small enough to stay in the cache until they are hashed and decompressed. */
+const readBytes = 256 * 1024;
+
+/** A layer's blob as it is stored, read once from first byte to last and hashed on the way. Synchronous. */
+export class StoredBlob implements Disposable {
+  readonly #blob: BlobLocation;
+  readonly #verifier: DigestVerifier | undefined;
+  readonly #file: number;
+  readonly #buffer: Buffer;
+  #read = 0;
+
+  constructor(blob: BlobLocation, digest: Digest | undefined) {
+    this.#blob = blob;
+    this.#verifier =
+      digest === undefined ? undefined : new DigestVerifier({ digest, size: blob.size }, 'the blob');
+    this.#buffer = Buffer.allocUnsafe(Math.min(readBytes, Math.max(blob.size, 1)));
+    this.#file = openSync(blob.path, 'r');
+  }
+
+  /** Bytes so far. */
+  get read(): number {
+    return this.#read;
+  }
+
+  /** The next chunk, valid until the next call; undefined at the end. */
+  next(): Uint8Array | undefined {
+    const { path, offset, size } = this.#blob;
+    if (this.#read === size) return undefined;
+    const wanted = Math.min(this.#buffer.length, size - this.#read);
+    const length = readSync(this.#file, this.#buffer, 0, wanted, offset + this.#read);
+    if (length === 0) {
+      throw new ContentError('corrupt', `${path} ends ${size - this.#read} bytes early`, {
+        detail: { path },
+      });
+    }
+    const chunk = this.#buffer.subarray(0, length);
+    this.#verifier?.update(chunk);
+    this.#read += length;
+    return chunk;
+  }
+
+  /** Reads what is left, and throws ContentError `corrupt` if the blob is not what its digest says. */
+  verify(): void {
+    while (this.next() !== undefined);
+    this.#verifier?.finish();
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+}

@@ -1,0 +1,171 @@
+import { ShaleError, type Warnings } from '../error/index.ts';
+import { type LayerEntry, type LayerLimits, Shadow } from '../layer/index.ts';
+import { type Content, merge } from '../merge/index.ts';
+import { mapContent, type Timestamp, type Tree } from '../tree/index.ts';
+import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
+import type { LayerSource } from './layer-source.ts';
+import type { Output, Sink } from './sink/sink.ts';
+import { findWanted } from './wanted.ts';
+import { Workbench, type WorkbenchOptions } from './workbench.ts';
+
+export interface RenderOptions extends WorkbenchOptions {
+  readonly limits: LayerLimits;
+  readonly warnings: Warnings;
+  /** When the image was made: the time of directories that no layer describes. */
+  readonly created: Timestamp;
+  readonly onProgress?: LayerProgress;
+  /** How many of the sinks compress in threads. */
+  readonly compressing: number;
+}
+
+export interface Rendered {
+  readonly outputs: readonly Output[];
+  readonly tree: Tree<Content>;
+  readonly layers: readonly ReadLayer[];
+  /** Layers that were read a second time, because what the stream could not know mattered (see `render`). */
+  readonly readAgain: number;
+}
+
+/**
+ * Renders layers (oldest first) into sinks, from one decompression.
+ *
+ * The data pass runs newest layer first and cannot know the merged tree yet; `Shadow` predicts which contents newer
+ * layers hide. When all indexes are there, the merge says exactly which contents are needed. What was needed and
+ * not taken is read from its layers again and comes last; if something was taken that is not needed (a path repeated
+ * within its layer, a parent that is a symlink below), everything is read again with exact knowledge. Either way the
+ * order of contents is: predicted and needed, newest layer first, then needed and not predicted, newest layer first.
+ * It depends on the layers only, and so do the outputs' bytes.
+ */
+export async function render(
+  layers: readonly LayerSource[],
+  openSinks: (bench: Workbench) => Promise<readonly Sink[]>,
+  options: RenderOptions,
+): Promise<Rendered> {
+  await using bench = new Workbench({ ...options, layers: layers.length, outputs: options.compressing });
+  await using stack = new AsyncDisposableStack();
+  const sinks = await openSinks(bench);
+  for (const sink of sinks) stack.use(sink);
+  const rendering = new Rendering(layers, bench, sinks, options);
+  return await bench.race(rendering.run());
+}
+
+/** Of one layer: which contents were taken, and under which numbers. */
+type Taken = Map<number, number>;
+
+class Rendering {
+  readonly #layers: readonly LayerSource[];
+  readonly #bench: Workbench;
+  readonly #sinks: readonly Sink[];
+  readonly #options: RenderOptions;
+  #taken: Taken[] = [];
+  #nextId = 0;
+  #readAgain = 0;
+
+  constructor(
+    layers: readonly LayerSource[],
+    bench: Workbench,
+    sinks: readonly Sink[],
+    options: RenderOptions,
+  ) {
+    this.#layers = layers;
+    this.#bench = bench;
+    this.#sinks = sinks;
+    this.#options = options;
+    this.#taken = layers.map(() => new Map());
+  }
+
+  async run(): Promise<Rendered> {
+    const { created, warnings } = this.#options;
+    const read = await this.#predict();
+    const tree = merge(read, { created, warnings });
+    const wanted = findWanted(tree, this.#layers.length);
+    await this.#correct(wanted);
+    const delivered = mapContent(tree, ({ size, content }) => ({
+      id: size === 0 ? -1 : this.#idOf(content),
+    }));
+    for (const sink of this.#sinks) await sink.finish(delivered);
+    const outputs: Output[] = [];
+    for (const sink of this.#sinks) outputs.push(await sink.commit());
+    return { outputs, tree, layers: read, readAgain: this.#readAgain };
+  }
+
+  /** The first pass: all layers, each against the shadow of those above it. */
+  async #predict(): Promise<readonly ReadLayer[]> {
+    const shadow = new Shadow();
+    const read: ReadLayer[] = [];
+    await this.#pass(this.#newestFirst(), true, {
+      wants: entry => !shadow.hides(entry.path),
+      ended: (layer, result) => {
+        shadow.add(result.entries);
+        read[layer] = result;
+      },
+    });
+    return read;
+  }
+
+  /** Makes what was taken what is wanted. */
+  async #correct(wanted: readonly ReadonlySet<number>[]): Promise<void> {
+    const predicted = this.#taken;
+    if (predicted.some((taken, layer) => [...taken.keys()].some(position => !wanted[layer]!.has(position)))) {
+      for (const sink of this.#sinks) await sink.restart();
+      this.#nextId = 0;
+      this.#taken = this.#layers.map(() => new Map());
+      const again = this.#newestFirst().filter(layer => predicted[layer]!.size > 0);
+      await this.#pass(again, false, {
+        wants: (_, position, layer) => predicted[layer]!.has(position) && wanted[layer]!.has(position),
+      });
+    }
+    const late = this.#newestFirst().filter(layer => wanted[layer]!.size > this.#taken[layer]!.size);
+    const before = this.#taken.map(taken => new Set(taken.keys()));
+    await this.#pass(late, false, {
+      wants: (_, position, layer) => wanted[layer]!.has(position) && !before[layer]!.has(position),
+    });
+  }
+
+  async #pass(
+    layers: readonly number[],
+    first: boolean,
+    rule: {
+      wants: (entry: LayerEntry, position: number, layer: number) => boolean;
+      ended?: (layer: number, result: ReadLayer) => void;
+    },
+  ): Promise<void> {
+    const { limits, warnings, onProgress = () => {} } = this.#options;
+    const { slabs, ingest } = this.#bench;
+    const firstId = this.#nextId;
+    const pass = new DataPass({ slabs, sinks: this.#sinks, limits, warnings, onProgress, first, firstId });
+    const readings = layers.map(layer =>
+      ingest.read({
+        kind: 'layer',
+        layer,
+        ...this.#layers[layer]!,
+        limits,
+        strict: first && warnings.strict,
+        data: this.#sinks.length > 0,
+        digests: false,
+      }),
+    );
+    for (const reading of readings) {
+      const { layer } = reading;
+      const result = await pass.read(
+        reading,
+        (entry, position) => rule.wants(entry, position, layer),
+        (position, id) => this.#taken[layer]!.set(position, id),
+      );
+      rule.ended?.(layer, result);
+    }
+    this.#nextId = pass.nextId;
+    if (!first) this.#readAgain += layers.length;
+  }
+
+  #newestFirst(): number[] {
+    return this.#layers.map((_, layer) => layer).reverse();
+  }
+
+  #idOf({ layer, entry }: Content): number {
+    const id = this.#taken[layer]!.get(entry);
+    if (id === undefined)
+      throw new ShaleError('internal', `content ${entry} of layer ${layer} was not taken`);
+    return id;
+  }
+}

@@ -1,0 +1,37 @@
+import type { Tree } from '../../tree/index.ts';
+
+/** What a file's content is called on its way through a render: its position in the order of commitment. */
+export interface Delivered {
+  readonly id: number;
+}
+
+/**
+ * One output of a render. File contents come first, newest layer first, before anyone knows the tree; then the tree,
+ * once. Contents lie in slab memory, which all sinks of a render read; a sink that needs them longer than the call
+ * retains their slab. Files come one at a time: `begin`, `data` and `hole` until the size is reached, `end`; empty files
+ * do not come at all.
+ */
+export interface Sink extends AsyncDisposable {
+  begin(id: number, size: number): void;
+  /** The next bytes, as a position in slab memory. */
+  data(offset: number, length: number): void;
+  /** The next bytes are zeros. */
+  hole(length: number): void;
+  end(): void;
+  /** Resolves when the sink can take another slab's worth. */
+  ready(): Promise<void>;
+  /** Forgets all contents: they will come again, in another selection, with ids from 0. */
+  restart(): Promise<void>;
+  /** All contents are there: completes the output, still invisible. */
+  finish(tree: Tree<Delivered>): Promise<void>;
+  /** Makes the output visible and durable, in one step. */
+  commit(): Promise<Output>;
+}
+
+/** What a render made. */
+export interface Output {
+  readonly path: string;
+  readonly format: 'squashfs' | 'tar' | 'directory';
+  /** Bytes of the artifact's file; of a directory, of its files' content. */
+  readonly bytes: number;
+}

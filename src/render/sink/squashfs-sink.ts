@@ -1,0 +1,168 @@
+import { readSync } from 'node:fs';
+import { createBlockCompressor } from '../../bytes/codec/index.ts';
+import { BlockPool, type SlabPool } from '../../bytes/pool/index.ts';
+import type { RandomAccess } from '../../bytes/random-access.ts';
+import type { Warnings } from '../../error/index.ts';
+import { type AtomicFile, HostError } from '../../host/index.ts';
+import {
+  BlockWriter,
+  compressorOptions,
+  emptyFile,
+  paddedSize,
+  type SquashfsCompression,
+  superblockSize,
+  writeTables,
+} from '../../squashfs/index.ts';
+import { mapContent, type Tree } from '../../tree/index.ts';
+import type { Delivered, Output, Sink } from './sink.ts';
+
+export interface SquashfsOptions {
+  readonly compression: SquashfsCompression;
+  readonly level: number | undefined;
+  /** Bytes; a power of two from 4 KiB to 1 MiB. */
+  readonly blockSize: number;
+  /** Packs the ends of files, and small files, into common blocks. */
+  readonly fragments: boolean;
+  /** Seconds since 1970. */
+  readonly modificationTime: number;
+}
+
+export interface SquashfsSinkOptions extends SquashfsOptions {
+  readonly file: AtomicFile;
+  readonly slabs: SlabPool;
+  readonly threads: number;
+  readonly warnings: Warnings;
+  /** Hears of the first failure in a compression thread. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** So many written bytes are left to the page cache before the disk is told to begin. */
+const writebackBytes = 16 * 1024 * 1024;
+
+export class SquashfsSink implements Sink {
+  readonly #options: SquashfsSinkOptions;
+  readonly #pool: BlockPool;
+  readonly #blocks: BlockWriter;
+
+  constructor(options: SquashfsSinkOptions) {
+    this.#options = options;
+    const { compression, level, blockSize, slabs, threads, file } = options;
+    const head = compressorOptions(compression, level);
+    file.writeAt(new Uint8Array(superblockSize), 0);
+    file.writeAt(head, superblockSize);
+    const algorithm = compression === 'none' ? undefined : compression;
+    this.#pool = new BlockPool({ slabs, threads, algorithm, level, blockBytes: blockSize }, options.fail);
+    this.#blocks = new BlockWriter({
+      output: fileAccess(file),
+      start: superblockSize + head.length,
+      blockBytes: blockSize,
+      packTails: options.fragments,
+      slabs,
+      pool: this.#pool,
+    });
+  }
+
+  begin(id: number, size: number): void {
+    this.#blocks.begin(id, size);
+  }
+  data(offset: number, length: number): void {
+    this.#blocks.data(offset, length);
+  }
+  hole(length: number): void {
+    this.#blocks.hole(length);
+  }
+  end(): void {
+    this.#blocks.end();
+  }
+  ready(): Promise<void> {
+    return this.#blocks.ready();
+  }
+  restart(): Promise<void> {
+    return this.#blocks.restart();
+  }
+
+  async finish(tree: Tree<Delivered>): Promise<void> {
+    const { compression, level, blockSize, modificationTime, warnings, file } = this.#options;
+    const { files, fragments, position } = await this.#blocks.finish();
+    const placed = mapContent(tree, ({ size, content }) => (size === 0 ? emptyFile : files[content.id]!));
+    const compressor = compression === 'none' ? undefined : createBlockCompressor(compression, level);
+    const output = new Appender(file, position);
+    try {
+      const options = { compression, level, compressor, blockSize, modificationTime, warnings };
+      const superblock = writeTables(output, placed, fragments, options);
+      output.flush();
+      // Data that was taken back may reach further than what was written last.
+      file.truncate(output.position);
+      file.truncate(paddedSize(output.position));
+      file.writeAt(superblock, 0);
+    } finally {
+      compressor?.close();
+    }
+  }
+
+  async commit(): Promise<Output> {
+    const { file } = this.#options;
+    await file.commit();
+    return { path: file.path, format: 'squashfs', bytes: file.size };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool.close();
+    await this.#options.file[Symbol.asyncDispose]();
+  }
+}
+
+/** What AtomicFile lacks to be written and read anywhere; it also gets the disk going early, so that fsync is short. */
+function fileAccess(file: AtomicFile): RandomAccess {
+  let started = 0;
+  return {
+    writeAt(position, chunks) {
+      let at = position;
+      for (const chunk of chunks) {
+        file.writeAt(chunk, at);
+        at += chunk.length;
+      }
+      if (at - started < writebackBytes) return;
+      file.startWriteback(position);
+      started = position;
+    },
+    readAt(position, target) {
+      for (let done = 0; done < target.length; ) {
+        const count = readSync(file.fd, target, done, target.length - done, position + done);
+        if (count === 0)
+          throw new HostError('internal', `${file.path} is shorter than what was written to it`);
+        done += count;
+      }
+    },
+  };
+}
+
+/** Collects small pieces, of which tables consist, into few writes. */
+class Appender {
+  readonly #file: AtomicFile;
+  #position: number;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(file: AtomicFile, position: number) {
+    this.#file = file;
+    this.#position = position;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#pieces.push(bytes);
+    this.#bytes += bytes.length;
+    this.#position += bytes.length;
+    if (this.#bytes > writebackBytes) this.flush();
+  }
+
+  flush(): void {
+    this.#file.writeAt(Buffer.concat(this.#pieces), this.#position - this.#bytes);
+    this.#pieces = [];
+    this.#bytes = 0;
+  }
+}

@@ -1,0 +1,58 @@
+import { dirname } from 'node:path';
+import type { Writable } from 'node:stream';
+import type { Warnings } from '../error/index.ts';
+import { createAtomicFile, temporaryRoot } from '../host/index.ts';
+import { DirectoryTarget } from './directory/index.ts';
+import { DirectorySink } from './sink/directory-sink.ts';
+import type { Sink } from './sink/sink.ts';
+import { Spool } from './sink/spool.ts';
+import { type SquashfsOptions, SquashfsSink } from './sink/squashfs-sink.ts';
+import { TarSink } from './sink/tar-sink.ts';
+import { fileTarget, streamTarget } from './sink/tar-target.ts';
+import type { Workbench } from './workbench.ts';
+
+/** What is to be made, and where. */
+export type Target =
+  | ({ readonly format: 'squashfs'; readonly path: string } & SquashfsOptions)
+  | { readonly format: 'tar'; readonly path: string }
+  | { readonly format: 'tar'; readonly stream: Writable }
+  | { readonly format: 'directory'; readonly path: string };
+
+export interface OpenSinkOptions {
+  readonly warnings: Warnings;
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a file that stands at the target is replaced; otherwise that is an `exists` error. Directories never are. */
+  readonly replace: boolean;
+}
+
+/** Fails before any work is done if the target cannot be made: it is there already, or its parent is not. */
+export async function openSink(target: Target, bench: Workbench, options: OpenSinkOptions): Promise<Sink> {
+  const { warnings, signal, replace } = options;
+  const { slabs, jobs: threads, fail } = bench;
+  const exists = replace ? 'replace' : 'error';
+  switch (target.format) {
+    case 'squashfs': {
+      const file = await createAtomicFile(target.path, { exists });
+      try {
+        return new SquashfsSink({ ...target, file, slabs, threads, warnings, fail });
+      } catch (error) {
+        await file[Symbol.asyncDispose]();
+        throw error;
+      }
+    }
+    case 'tar': {
+      if ('stream' in target) {
+        return new TarSink(streamTarget(target.stream, '-'), new Spool(temporaryRoot()), slabs);
+      }
+      const file = await createAtomicFile(target.path, { exists });
+      return new TarSink(fileTarget(file), new Spool(dirname(file.path)), slabs);
+    }
+    case 'directory': {
+      const directory = await DirectoryTarget.create(target.path, {
+        warnings,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return new DirectorySink(directory, target.path, slabs);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { SlabPool } from '../bytes/pool/index.ts';
+import { ShaleError } from '../error/index.ts';
+import { parallelism } from '../host/index.ts';
+import { BlockWriter } from '../squashfs/index.ts';
+import { IngestPool } from './ingest/ingest-pool.ts';
+
+export interface WorkbenchOptions {
+  /** Threads that compress, and at most as many that read layers. Default: the processors the process may use. */
+  readonly jobs?: number | undefined;
+  /** Bytes that the whole process should stay under, indexes not counted. Default: 256 MiB, more where there are many jobs. */
+  readonly memory?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const mebibyte = 2 ** 20;
+/** Measured resident sizes: of the process with its code and heap, and of one thread more with its codec's context. */
+const processBytes = 80 * mebibyte;
+const threadBytes = 16 * mebibyte;
+const defaultMemory = 256 * mebibyte;
+/** More slabs than this only make the caches cold. */
+const mostSlabsPerJob = 32;
+
+/**
+ * The threads and the memory of one piece of work, and its one way to fail: the first error of any thread, or the
+ * caller's abort, rejects what `race` was given, and closing ends the threads.
+ */
+export class Workbench implements AsyncDisposable {
+  readonly jobs: number;
+  readonly slabs: SlabPool;
+  readonly ingest: IngestPool;
+  readonly #failed: Promise<never>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: () => void;
+  #fail!: (error: unknown) => void;
+
+  /** `outputs`: how many sinks compress; each has threads, and slabs that it holds, of its own. */
+  constructor(options: WorkbenchOptions & { readonly layers: number; readonly outputs: number }) {
+    this.jobs = Math.max(1, options.jobs ?? parallelism());
+    const readers = Math.max(1, Math.min(this.jobs, options.layers));
+    const reserve = options.outputs * (BlockWriter.reserve + 2 * this.jobs);
+    const least = reserve + 2 * readers + 2;
+    this.slabs = new SlabPool(countSlabs(this.jobs, readers, least, options));
+    this.#failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    // It may fail before or after anyone races against it.
+    this.#failed.catch(() => {});
+    this.ingest = new IngestPool({ slabs: this.slabs, threads: readers, reserve }, error => this.fail(error));
+    this.#signal = options.signal;
+    this.#onAbort = () => {
+      this.fail(new ShaleError('cancelled', 'cancelled', { cause: this.#signal?.reason }));
+    };
+    if (this.#signal?.aborted) this.#onAbort();
+    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  /** Ends the work with this error, unless it has failed already. */
+  readonly fail = (error: unknown): void => this.#fail(error);
+
+  race<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#failed]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    await this.ingest.close();
+  }
+}
+
+function countSlabs(
+  jobs: number,
+  readers: number,
+  least: number,
+  options: WorkbenchOptions & { outputs: number },
+): number {
+  const threads = readers + jobs * options.outputs;
+  const fixed = processBytes + threadBytes * threads;
+  const needed = fixed + least * SlabPool.capacity;
+  const memory = options.memory ?? Math.max(defaultMemory, needed);
+  if (memory < needed) {
+    const mebibytes = Math.ceil(needed / mebibyte);
+    throw new ShaleError('invalid', `--memory: ${jobs} jobs need ${mebibytes} MiB at the least`, {
+      detail: { memory, needed },
+      hint: `give --memory ${mebibytes}M, or fewer --jobs`,
+    });
+  }
+  const room = Math.floor((memory - fixed) / SlabPool.capacity);
+  return Math.max(least, Math.min(room, mostSlabsPerJob * jobs));
+}

@@ -1,0 +1,273 @@
+import { hash } from 'node:crypto';
+import { type BlockPool, SlabPool, slabBytes, zeroSpan } from '../bytes/pool/index.ts';
+import type { RandomAccess } from '../bytes/random-access.ts';
+import { BlockLog, type OpenFile } from './block-log.ts';
+import type { FileData, FragmentBlock } from './data.ts';
+
+export interface BlockWriterOptions {
+  readonly output: RandomAccess;
+  /** Where the data area starts, in bytes. */
+  readonly start: number;
+  readonly blockBytes: number;
+  /** false: a file's tail is a short block of its own. */
+  readonly packTails: boolean;
+  readonly slabs: SlabPool;
+  readonly pool: BlockPool;
+}
+
+type Commit = (lengths: readonly number[], stored: Stored) => void;
+
+/** Walks over what a job stored. */
+interface Stored {
+  block: number;
+  offset: number;
+}
+
+/** Blocks on their way to the pool, with what has to happen, in this order, once they are stored. */
+interface Batch {
+  readonly spans: number[];
+  rawBytes: number;
+  readonly commits: Commit[];
+  result: { readonly slab: number; readonly lengths: readonly number[] } | undefined;
+}
+
+/** One batch's tails can need so many new slabs at most (every fragment block at least half full, rounded up twice). */
+const fragmentSlabs = 3;
+
+/**
+ * The data area of an image: cuts files into blocks, packs tails into fragment blocks, has them compressed in threads
+ * and commits them in the order in which files were given, whatever the threads do. Files come one at a time:
+ * `begin`, then `data` and `hole` until its size is reached, then `end`. `await ready()` between a slab's worth of input.
+ */
+export class BlockWriter {
+  readonly #options: BlockWriterOptions;
+  readonly #slabs: SlabPool;
+  readonly #memory: Buffer;
+  #log: BlockLog;
+  #files: OpenFile[] = [];
+  #tails = new Map<string, { readonly index: number; readonly offset: number }>();
+
+  #file: OpenFile | undefined;
+  /** Spans of the block that is being filled, and its length so far. */
+  #spans: number[] = [];
+  #filled = 0;
+
+  /** The fragment block that is being filled, in a slab of our own. */
+  #fragment = { slab: -1, start: 0, length: 0, index: 0 };
+  readonly #spare: number[] = [];
+
+  #batch: Batch = emptyBatch();
+  #committing: Batch[] = [];
+  #waiting: (() => void)[] = [];
+
+  constructor(options: BlockWriterOptions) {
+    this.#options = options;
+    this.#slabs = options.slabs;
+    this.#memory = Buffer.from(options.slabs.memory);
+    this.#log = new BlockLog(options.output, options.start);
+  }
+
+  /** Slabs that this writer may hold on to for fragments: so many must stay out of the readers' reach. */
+  static readonly reserve = fragmentSlabs + 1;
+
+  begin(id: number, size: number): void {
+    const none = { start: 0, storedBytes: 0, sparse: 0, fingerprint: 0, fragment: undefined };
+    this.#file = { id, size, blocks: [], ...none };
+  }
+
+  /** The next bytes of the file, in slab memory; kept there, by reference, until they are compressed. */
+  data(offset: number, length: number): void {
+    for (let at = 0; at < length; ) {
+      const take = Math.min(length - at, this.#options.blockBytes - this.#filled);
+      this.#slabs.retain(SlabPool.of(offset));
+      this.#push(offset + at, take);
+      at += take;
+    }
+  }
+
+  hole(length: number): void {
+    const { blockBytes } = this.#options;
+    while (length > 0) {
+      if (this.#filled === 0 && length >= blockBytes) {
+        const count = Math.floor(length / blockBytes);
+        const file = this.#file!;
+        this.#batch.commits.push(() => this.#log.zeros(file, count, count * blockBytes));
+        length -= count * blockBytes;
+        continue;
+      }
+      const take = Math.min(length, blockBytes - this.#filled);
+      this.#push(zeroSpan, take);
+      length -= take;
+    }
+  }
+
+  end(): void {
+    const file = this.#file!;
+    this.#files[file.id] = file;
+    if (this.#filled > 0 && !this.#options.packTails) this.#cutBlock();
+    // Before the tail: packing it may cut a fragment block, which must not stand between the file's blocks and its end.
+    if (this.#filled < file.size) this.#batch.commits.push(() => this.#log.end(file));
+    if (this.#filled > 0) file.fragment = this.#packTail();
+    this.#cutFragment(this.#options.blockBytes);
+    this.#file = undefined;
+  }
+
+  /** Resolves when another slab's worth of input may be given. */
+  async ready(): Promise<void> {
+    // A batch holds the slabs that it was cut from: it must not wait for more input when the readers wait for slabs.
+    if (this.#options.pool.pending < 2 || this.#slabs.free <= this.#slabs.count / 2) this.#submit();
+    while (this.#spare.length < fragmentSlabs) {
+      this.#spare.push(await new Promise<number>(give => this.#slabs.request(() => 0, give)));
+    }
+    while (this.#options.pool.pending > 64) await this.#progress();
+  }
+
+  /** Commits what is left. The image's tables may be written from `position` on. */
+  async finish(): Promise<{
+    files: readonly FileData[];
+    fragments: readonly FragmentBlock[];
+    position: number;
+  }> {
+    this.#cutFragment(0);
+    this.#submit();
+    while (this.#committing.length > 0) await this.#progress();
+    this.#log.flush();
+    const { fragments, position } = this.#log;
+    return { files: this.#files, fragments, position };
+  }
+
+  /** Forgets all that was written. */
+  async restart(): Promise<void> {
+    await this.finish();
+    this.#log = new BlockLog(this.#options.output, this.#options.start);
+    this.#files = [];
+    this.#tails = new Map();
+    this.#fragment.index = 0;
+  }
+
+  #push(offset: number, length: number): void {
+    this.#spans.push(offset, length);
+    this.#filled += length;
+    const { blockBytes } = this.#options;
+    if (this.#filled === blockBytes) this.#cutBlock();
+  }
+
+  /** Puts the filled block of the open file into the batch. */
+  #cutBlock(): void {
+    const file = this.#file!;
+    const spans = this.#spans;
+    const length = this.#filled;
+    this.#spans = [];
+    this.#filled = 0;
+    this.#add(spans.length / 2, spans, length, (lengths, stored) => {
+      this.#releaseSpans(spans);
+      const size = lengths[stored.block++]!;
+      if (size === 0) return this.#log.zeros(file, 1, length);
+      this.#log.block(file, this.#take(stored, size), size < 0);
+    });
+  }
+
+  /** Copies the tail behind those that already wait, unless the same bytes are there. */
+  #packTail(): { readonly index: number; readonly offset: number } {
+    const length = this.#filled;
+    if (this.#fragment.length + length > this.#options.blockBytes) this.#cutFragment(0);
+    const fragment = this.#fragment;
+    if (fragment.slab < 0) {
+      fragment.slab = this.#spare.pop()!;
+      fragment.start = SlabPool.start(fragment.slab);
+    }
+    const start = fragment.start + fragment.length;
+    let at = start;
+    for (let span = 0; span < this.#spans.length; span += 2) {
+      const offset = this.#spans[span]!;
+      const size = this.#spans[span + 1]!;
+      if (offset === zeroSpan) this.#memory.fill(0, at, at + size);
+      else this.#memory.copyWithin(at, offset, offset + size);
+      at += size;
+    }
+    this.#releaseSpans(this.#spans);
+    this.#spans = [];
+    this.#filled = 0;
+    const key = `${length}:${hash('sha256', this.#memory.subarray(start, at), 'base64')}`;
+    const known = this.#tails.get(key);
+    if (known !== undefined) return known;
+    const place = { index: fragment.index, offset: fragment.length };
+    this.#tails.set(key, place);
+    fragment.length += length;
+    return place;
+  }
+
+  /** Puts the fragment block into the batch if it has `least` bytes or more (and any at all). */
+  #cutFragment(least: number): void {
+    const { slab, start, length, index } = this.#fragment;
+    if (length === 0 || length < least) return;
+    const next = start + length;
+    const roomy = next + this.#options.blockBytes <= SlabPool.start(slab) + slabBytes;
+    if (roomy) this.#slabs.retain(slab);
+    this.#fragment = { slab: roomy ? slab : -1, start: roomy ? next : 0, length: 0, index: index + 1 };
+    this.#add(-1, [start, length], length, (lengths, stored) => {
+      this.#slabs.release(slab);
+      const size = lengths[stored.block++]!;
+      this.#log.fragment(index, this.#take(stored, size), size < 0);
+    });
+  }
+
+  #add(marked: number, spans: readonly number[], length: number, commit: Commit): void {
+    if (this.#batch.rawBytes + length > slabBytes) this.#submit();
+    this.#batch.spans.push(marked, ...spans);
+    this.#batch.rawBytes += length;
+    this.#batch.commits.push(commit);
+  }
+
+  #take(stored: Stored, size: number): Uint8Array {
+    const from = stored.offset;
+    stored.offset += Math.abs(size);
+    return this.#memory.subarray(from, stored.offset);
+  }
+
+  #releaseSpans(spans: readonly number[]): void {
+    for (let span = 0; span < spans.length; span += 2) {
+      const offset = spans[span]!;
+      if (offset !== zeroSpan) this.#slabs.release(SlabPool.of(offset));
+    }
+  }
+
+  #submit(): void {
+    const batch = this.#batch;
+    if (batch.commits.length === 0) return;
+    this.#batch = emptyBatch();
+    this.#committing.push(batch);
+    if (batch.spans.length === 0) {
+      batch.result = { slab: -1, lengths: [] };
+      this.#commit();
+      return;
+    }
+    this.#options.pool.submit(batch.spans, result => {
+      batch.result = result;
+      this.#commit();
+    });
+  }
+
+  /** Commits the batches that are at the head of the line and stored. */
+  #commit(): void {
+    for (let batch = this.#committing[0]; batch?.result !== undefined; batch = this.#committing[0]) {
+      this.#committing.shift();
+      const { slab, lengths } = batch.result;
+      const stored = { block: 0, offset: slab < 0 ? 0 : SlabPool.start(slab) };
+      for (const commit of batch.commits) commit(lengths, stored);
+      this.#log.flush();
+      if (slab >= 0) this.#slabs.release(slab);
+    }
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
+  }
+
+  #progress(): Promise<void> {
+    return new Promise(go => this.#waiting.push(go));
+  }
+}
+
+function emptyBatch(): Batch {
+  return { spans: [], rawBytes: 0, commits: [], result: undefined };
+}
