@@ -195,4 +195,10 @@ export const judged: readonly JudgedCase[] = [
     paths: ['/a file 1'],
     warnings: { 'whiteout-device': 2 },
   },
+  {
+    title: '10: nor is a hardlink to one, whatever else the path names below (the contract is silent)',
+    stack: [[file('b', '1')], [device('b', 0), hardlink('a', 'b'), hardlink('c', 'a')]],
+    paths: ['/b file 1'],
+    warnings: { 'whiteout-device': 3 },
+  },
 ];

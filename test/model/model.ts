@@ -45,7 +45,11 @@ function applyLayer(
   warn: (code: string) => void,
 ): void {
   const below = copyDirectory(root);
-  const purposes = records.map(record => readPurpose(record, warn));
+  const purposes = omitLinks(
+    records,
+    records.map(record => readPurpose(record, warn)),
+    warn,
+  );
   applyWhiteouts(root, purposes);
   for (const [index, purpose] of purposes.entries()) {
     if (purpose.kind === 'entry') {
@@ -54,17 +58,39 @@ function applyLayer(
   }
 }
 
+/**
+ * Rule 10 where rule 6 meets it, on which the contract's text is silent: a hardlink to a path that last was a 0:0
+ * device in the same layer is one more name of that device, and left out like it, rather than rejected or made a link
+ * to whatever else stands there. (Whiteouts of an OverlayFS upper directory are hardlinks to one another.)
+ */
+function omitLinks(
+  records: readonly LayerRecord[],
+  purposes: readonly Purpose[],
+  warn: (code: string) => void,
+): readonly Purpose[] {
+  const omitted = new Set<string>();
+  return purposes.map((purpose, index): Purpose => {
+    if (purpose.kind === 'omitted') omitted.add(purpose.path.join('/'));
+    if (purpose.kind !== 'entry') return purpose;
+    const path = purpose.path.join('/');
+    const { type, linkpath } = records[index]!;
+    if (type === 'hardlink' && omitted.has(readPath(linkpath).join('/'))) {
+      warn('whiteout-device');
+      omitted.add(path);
+      return { kind: 'ignored' };
+    }
+    omitted.delete(path);
+    return purpose;
+  });
+}
+
 /** Rules 2 and 3: everything is looked up first, and only then deleted. */
 function applyWhiteouts(root: Directory, purposes: readonly Purpose[]): void {
-  const directories = new Set(
-    purposes.flatMap(purpose =>
-      purpose.kind === 'entry' && purpose.directory ? [purpose.path.join('/')] : [],
-    ),
-  );
+  const own = findOwnDirectories(root, purposes);
   const deletions: (() => void)[] = [];
   for (const purpose of purposes) {
     if (purpose.kind !== 'whiteout' && purpose.kind !== 'opaque') continue;
-    const parent = findDirectory(root, purpose.parent, path => directories.has(path));
+    const parent = findDirectory(root, purpose.parent, path => own.has(path));
     if (parent === undefined) continue;
     deletions.push(() => {
       if (purpose.kind === 'opaque') parent.children.clear();
@@ -72,6 +98,33 @@ function applyWhiteouts(root: Directory, purposes: readonly Purpose[]): void {
     });
   }
   for (const run of deletions) run();
+}
+
+/**
+ * Where the layer's directory entries stand, for rule 2's "unless": like the whiteouts, they are looked up in the
+ * result below as the layer found it.
+ */
+function findOwnDirectories(below: Directory, purposes: readonly Purpose[]): ReadonlySet<string> {
+  const own = new Set<string>();
+  const rehearsal = copyDirectory(below);
+  const obtain = (parent: Directory, name: string): Directory => {
+    const inode = createDirectory({ seconds: 0, nanoseconds: 0 });
+    parent.children.set(name, { inode, layer: 0 });
+    return inode;
+  };
+  for (const purpose of purposes) {
+    const name = purpose.kind === 'entry' && purpose.directory ? purpose.path.at(-1) : undefined;
+    if (purpose.kind !== 'entry' || name === undefined) continue;
+    try {
+      const parent = follow(rehearsal, purpose.path.slice(0, -1), obtain)!;
+      own.add(join(parent.path, name));
+      if (!isDirectory(parent.directory.children.get(name)?.inode)) obtain(parent.directory, name);
+    } catch (error) {
+      // A loop below, which the layer's own whiteouts may well take away before its entries come.
+      if (!(error instanceof Rejected)) throw error;
+    }
+  }
+  return own;
 }
 
 interface Layer {
@@ -86,7 +139,6 @@ interface Layer {
 function applyEntry(state: Layer, record: LayerRecord, path: readonly string[]): void {
   const name = path.at(-1);
   if (name === undefined) {
-    if (record.type !== 'directory') throw new Rejected('the root is not a directory');
     state.root.meta = readMetadata(record);
     return;
   }
@@ -130,7 +182,7 @@ function reachParent(state: Layer, path: readonly string[]): Directory {
     directory.children.set(name, { inode, layer: state.layer });
     return inode;
   });
-  return reached!;
+  return reached!.directory;
 }
 
 function findDirectory(
@@ -138,7 +190,7 @@ function findDirectory(
   path: readonly string[],
   isOwn: (path: string) => boolean = () => false,
 ): Directory | undefined {
-  return follow(root, path, () => undefined, isOwn);
+  return follow(root, path, () => undefined, isOwn)?.directory;
 }
 
 /**
@@ -150,28 +202,27 @@ function follow(
   path: readonly string[],
   obtain: (parent: Directory, name: string, found: Name | undefined) => Directory | undefined,
   isOwn: (path: string) => boolean = () => false,
-): Directory | undefined {
+): { readonly directory: Directory; readonly path: string } | undefined {
   // Where the walk is: every directory from the root down, with its real path; '..' goes up in it.
   let trail: { directory: Directory; path: string }[] = [{ directory: root, path: '' }];
-  // What is to come. `spelled` is the path as the record spells it, where this step is not out of a symlink's target.
-  let steps = path.map((name, index) => ({ name, spelled: path.slice(0, index + 1).join('/') }));
+  let steps = path;
   let links = 0;
-  for (let step = steps.shift(); step !== undefined; step = steps.shift()) {
-    const { name, spelled } = step;
+  for (let name = steps[0]; name !== undefined; name = steps[0]) {
+    steps = steps.slice(1);
     if (name === '' || name === '.') continue;
     if (name === '..') {
       if (trail.length > 1) trail = trail.slice(0, -1);
       continue;
     }
     const here = trail.at(-1)!;
-    const real = here.path === '' ? name : `${here.path}/${name}`;
+    const real = join(here.path, name);
     const found = here.directory.children.get(name);
     if (found?.inode.type === 'symlink') {
-      if (isOwn(real) || (spelled !== '' && isOwn(spelled))) return undefined;
+      if (isOwn(real)) return undefined;
       links += 1;
       if (links > 40) throw new Rejected('too many symlinks');
       const target = (found.inode as Leaf).target!;
-      steps = [...target.split('/').map(part => ({ name: part, spelled: '' })), ...steps];
+      steps = [...target.split('/'), ...steps];
       if (target.startsWith('/')) trail = trail.slice(0, 1);
       continue;
     }
@@ -179,7 +230,11 @@ function follow(
     if (directory === undefined) return undefined;
     trail = [...trail, { directory, path: real }];
   }
-  return trail.at(-1)!.directory;
+  return trail.at(-1)!;
+}
+
+function join(path: string, name: string): string {
+  return path === '' ? name : `${path}/${name}`;
 }
 
 function isDirectory(inode: Leaf | Directory | undefined): inode is Directory {
@@ -224,6 +279,5 @@ function* walk(path: string, inode: Leaf | Directory): Generator<readonly [strin
     return;
   }
   yield [path, { type: 'directory', ...inode.meta }, inode];
-  for (const [name, child] of inode.children)
-    yield* walk(path === '' ? name : `${path}/${name}`, child.inode);
+  for (const [name, child] of inode.children) yield* walk(join(path, name), child.inode);
 }

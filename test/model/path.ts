@@ -8,7 +8,9 @@ export type Purpose =
   | { readonly kind: 'entry'; readonly path: readonly string[]; readonly directory: boolean }
   | { readonly kind: 'whiteout'; readonly parent: readonly string[]; readonly name: string }
   | { readonly kind: 'opaque'; readonly parent: readonly string[] }
-  | { readonly kind: 'ignored' };
+  | { readonly kind: 'ignored' }
+  /** A 0:0 character device, which rule 10 leaves out. */
+  | { readonly kind: 'omitted'; readonly path: readonly string[] };
 
 /** Rule 1. */
 export function readPath(path: string): readonly string[] {
@@ -21,6 +23,7 @@ export function readPath(path: string): readonly string[] {
 /** Rules 1, 2, 3 and 10, as far as one record alone can tell. */
 export function readPurpose(record: LayerRecord, warn: (code: string) => void): Purpose {
   const path = readPath(record.path);
+  if (record.type === 'hardlink') readPath(record.linkpath);
   for (const [index, name] of path.entries()) {
     if (!name.startsWith('.wh.')) continue;
     const parent = path.slice(0, index);
@@ -32,9 +35,14 @@ export function readPurpose(record: LayerRecord, warn: (code: string) => void): 
     if (hidden === '' || hidden === '.' || hidden === '..') throw new Rejected('a whiteout of no name');
     return { kind: 'whiteout', parent, name: hidden };
   }
+  if (path.length === 0 && record.type !== 'directory') throw new Rejected('the root is not a directory');
+  // The contract does not say so, but no filesystem can hold such a symlink.
+  if (record.type === 'symlink' && (record.linkpath === '' || record.linkpath.includes('\0'))) {
+    throw new Rejected('a symlink to no name');
+  }
   if (record.type === 'character' && record.major === 0 && record.minor === 0) {
     warn('whiteout-device');
-    return { kind: 'ignored' };
+    return { kind: 'omitted', path };
   }
   for (const name of record.xattrs.keys()) if (isOverlayXattr(name)) warn('overlay-xattr');
   return { kind: 'entry', path, directory: record.type === 'directory' };

@@ -92,8 +92,13 @@ function isRejected(stack: LayerRecord[][]): boolean {
 function createWildRecord(random: Random, stack: LayerRecord[][], layer: LayerRecord[]): LayerRecord {
   const content = `${stack.length}/${layer.length}`;
   const meta = createMetadata(random);
-  const path = createPath(random);
+  const path = createPath(random, stack, layer);
   if (random.chance(0.01)) return createRecord({ ...meta, type: 'file', path: random.pick(impossible) });
+  if (random.chance(0.005)) {
+    const linkpath = random.pick(['', '..', 'a/../b', 'a\0b', '/']);
+    const type = random.pick(['symlink', 'hardlink'] as const);
+    return createRecord({ ...meta, type, path: random.pick([path, '.wh.a', ...aufs]), linkpath });
+  }
   if (random.chance(0.02)) return createRecord({ ...meta, type: 'file', path: random.pick(aufs), content });
   const kind = random.integer(100);
   if (kind < 22) {
@@ -124,7 +129,11 @@ function createWildRecord(random: Random, stack: LayerRecord[][], layer: LayerRe
   }
   if (kind < 90) {
     const root = random.pick(['./', '/', '.', '//', './.']);
-    return createRecord({ ...meta, type: random.chance(0.97) ? 'directory' : 'file', path: root });
+    return createRecord({
+      ...meta,
+      type: random.chance(0.97) ? 'directory' : random.pick(['file', 'character']),
+      path: root,
+    });
   }
   if (kind < 93) return createRecord({ ...meta, type: 'fifo', path: spell(random, path) });
   return createRecord({
@@ -140,11 +149,17 @@ function createWildRecord(random: Random, stack: LayerRecord[][], layer: LayerRe
 function createLinkTarget(random: Random, stack: LayerRecord[][], layer: LayerRecord[]): string {
   const from = random.chance(0.5) ? layer : (stack[random.integer(stack.length)] ?? layer);
   const known = from.filter(record => record.type !== 'directory' && !record.path.includes('.wh.'));
-  if (known.length === 0 || random.chance(0.15)) return spell(random, createPath(random));
+  if (known.length === 0 || random.chance(0.15)) return spell(random, createPath(random, stack, layer));
   return random.pick(known).path;
 }
 
-function createPath(random: Random): string {
+/** Any path, or one that was given before, or a name below that. */
+function createPath(random: Random, stack: LayerRecord[][], layer: LayerRecord[]): string {
+  const known = random.pick([layer, ...stack]).filter(({ path }) => /^[a-d](\/[a-d])*$/.test(path));
+  if (known.length > 0 && random.chance(0.4)) {
+    const { path } = random.pick(known);
+    return random.chance(0.5) ? path : `${path}/${random.pick(names)}`;
+  }
   const depth = random.pick([1, 1, 2, 2, 3, 4]);
   return Array.from({ length: depth }, () => random.pick(names)).join('/');
 }
