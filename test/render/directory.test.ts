@@ -365,3 +365,61 @@ test('a device number that no kernel holds is refused', { skip: needsLinux }, as
     assert.deepEqual(readdirSync(scratch.path), []);
   }
 });
+
+test('random trees come back as they went in', { skip: needsRoot || needsLinux }, async t => {
+  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`SEED=${seed}`);
+  let state = seed;
+  const below = (limit: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 1;
+    return Math.floor((state / 2 ** 31) * limit);
+  };
+  for (let round = 0; round < 25; round += 1) {
+    using scratch = createScratch();
+    const maker = new Maker();
+    const linkable: Inode<Content>[] = [];
+    const more = () => ({
+      mode: below(0o10000),
+      uid: below(3) * 1_000_000,
+      gid: below(2) * 4_000_000_000,
+      mtime: { seconds: below(2 ** 31) - 2 ** 20, nanoseconds: below(1_000_000_000) },
+      xattrs: new Map(
+        Array.from(
+          { length: below(2) },
+          () => [`trusted.${below(99)}`, Buffer.alloc(below(50), below(256))] as const,
+        ),
+      ),
+    });
+    const name = (): string =>
+      Array.from({ length: 1 + below(8) }, () => String.fromCharCode(1 + below(255)))
+        .join('')
+        .replaceAll('/', '_')
+        .replace(/^\.+$/, 'dots');
+    const leaf = (): Inode<Content> => {
+      const kind = below(7);
+      if (kind === 0 && linkable.length > 0) return linkable[below(linkable.length)]!;
+      const inode =
+        kind <= 2
+          ? maker.file(Buffer.alloc(below(3) * below(5000), below(256)), more())
+          : kind === 3
+            ? maker.symlink(below(2) === 0 ? '/' : `../${name()}`, more())
+            : kind === 4
+              ? maker.device('block', below(4096), below(2 ** 20), more())
+              : maker.pipe(kind === 5 ? 'fifo' : 'socket', more());
+      linkable.push(inode);
+      return inode;
+    };
+    const directory = (depth: number): DirectoryInode<Content> =>
+      maker.directory(
+        Array.from({ length: below(9) }, () => [
+          name(),
+          depth > 0 && below(3) === 0 ? directory(depth - 1) : leaf(),
+        ]),
+        more(),
+      );
+    const root = directory(4);
+    const warnings = await render(scratch.at('out'), maker, root);
+    assert.deepEqual(warnings.examples, []);
+    await assertSame(scratch.at('out'), maker, root);
+  }
+});
