@@ -21,7 +21,7 @@ import {
   type Items,
 } from './item.ts';
 import { type LayerCompression, type WrittenImage, writeLayout } from './layout.ts';
-import { createItems, selectFiles } from './machine.ts';
+import { anyFiles, createItems, selectFiles } from './machine.ts';
 import { createHugeFile, createManyLayers, createSmallFiles } from './synthetic.ts';
 
 /**
@@ -44,7 +44,7 @@ export interface BenchImage extends WrittenImage {
 }
 
 /** Raise when a recipe makes something else: what older versions left in the cache is then passed over. */
-const version = 1;
+const version = 2;
 const gibibyte = 1_073_741_824;
 
 /** The image of `recipe`, from the cache or made now. `bytes` counts for `machine` and `merged`. */
@@ -102,8 +102,10 @@ function createLayers(recipe: Recipe, bytes: number): readonly Items[] {
 const shares = [0.4, 0.25, 0.15, 0.1, 0.1];
 
 function createMachineLayers(bytes: number): readonly Items[] {
-  const found = selectFiles(bytes);
+  const found = selectFiles({ ...anyFiles, bytes });
   const total = found.reduce((sum, each) => sum + each.status.size, 0);
+  if (total < 0.9 * bytes)
+    throw new Error(`this machine has only ${total} bytes of suitable files, not ${bytes}`);
   const layers: Item[][] = [];
   const seen = new Map<number, string>();
   let position = 0;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import { createItem, type Item, readFileOf } from './item.ts';
 
@@ -9,46 +9,62 @@ export interface Found {
   readonly status: Stats;
 }
 
-const roots = ['/usr/bin', '/usr/include', '/usr/lib', '/usr/local', '/usr/share', '/opt', '/home'];
 /** Compressed already: an image of these says little about compressors. */
 const compressed = /\.(gz|tgz|xz|zst|bz2|lz4|zip|jar|whl|deb|png|jpe?g|webp|woff2?|mp4|sqfs)$/;
-const largestFile = 150_000_000;
+
+/** What is wanted of this machine: at least so many bytes of tar and so many files, from below `roots`. */
+export interface Selection {
+  readonly bytes: number;
+  readonly files: number;
+  readonly largestFile: number;
+  readonly roots: readonly string[];
+}
+
+export const anyFiles: Selection = {
+  bytes: 0,
+  files: 0,
+  largestFile: 150_000_000,
+  roots: ['/usr/bin', '/usr/include', '/usr/lib', '/usr/local', '/usr/share', '/opt'],
+};
 
 /**
- * Real files of this machine, about `bytes` of tar, sorted by path. Whole directories are taken in the order of a hash
- * of their names, so that the choice is a fair sample of programs, libraries, sources and data, and the same each time.
+ * Real files of this machine, sorted by path; fewer than wanted where it does not hold so many. Whole directories are
+ * taken in the order of a hash of their names, so that the choice is a fair sample of programs, libraries, sources and
+ * data, and the same each time.
  */
-export function selectFiles(bytes: number): readonly Found[] {
+export function selectFiles({ bytes, files, largestFile, roots }: Selection): readonly Found[] {
   const directories = roots.flatMap(root => listDirectories(root));
   const order = new Map(
     directories.map(directory => [directory, createHash('sha1').update(directory).digest('hex')]),
   );
   directories.sort((a, b) => (order.get(a)! < order.get(b)! ? -1 : 1));
   const selected: Found[] = [];
+  const inodes = new Set<number>();
   let total = 0;
   for (const directory of directories) {
-    if (total >= bytes) break;
+    if (total >= bytes && selected.length >= files) break;
     for (const found of listFiles(directory)) {
+      if (compressed.test(found.file) || found.status.size > largestFile) continue;
       selected.push(found);
-      total += 512 + Math.ceil(found.status.size / 512) * 512;
+      const isRepeated = inodes.has(found.status.ino);
+      inodes.add(found.status.ino);
+      total += 512 + (isRepeated ? 0 : Math.ceil(found.status.size / 512) * 512);
     }
   }
-  if (total < bytes)
-    throw new Error(`this machine holds ${total} bytes of suitable files; ${bytes} are needed`);
   return selected.sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
 /** Every file and symlink under `directory`. */
 export function listTree(directory: string): readonly Found[] {
-  return listDirectories(directory).flatMap(each => listFiles(each, /^$/));
+  return listDirectories(directory).flatMap(listFiles);
 }
 
+/** `root` and all directories below it that this user may read; none if it is not a directory. */
 function listDirectories(root: string): string[] {
   const found: string[] = [];
-  const pending = [root];
+  const pending = lstatSync(root, { throwIfNoEntry: false })?.isDirectory() ? [root] : [];
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-    const status = lstatSync(directory, { throwIfNoEntry: false });
-    if (!status?.isDirectory()) continue;
+    if (!isReadable(directory)) continue;
     found.push(directory);
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
       if (entry.isDirectory()) pending.push(path.join(directory, entry.name));
@@ -57,12 +73,20 @@ function listDirectories(root: string): string[] {
   return found;
 }
 
-function listFiles(directory: string, unwanted = compressed): Found[] {
+function listFiles(directory: string): Found[] {
   return readdirSync(directory)
     .sort()
-    .filter(name => !unwanted.test(name))
     .map(name => ({ file: path.join(directory, name), status: lstatSync(path.join(directory, name)) }))
-    .filter(({ status }) => status.isSymbolicLink() || (status.isFile() && status.size <= largestFile));
+    .filter(({ file, status }) => status.isSymbolicLink() || (status.isFile() && isReadable(file)));
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
