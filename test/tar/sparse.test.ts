@@ -321,7 +321,7 @@ describe('other rules', () => {
   for (const [what, map, code] of [
     ['no map', '', 'corrupt'],
     ['less than a block', '0\n', 'corrupt'],
-    ['no end', Buffer.alloc(1024, '1\n'), 'exhausted'],
+    ['no end', Buffer.from(`999\n${'10\n'.repeat(340)}`), 'corrupt'],
     ['an unfinished map', padded('2\n0\n1\n'), 'corrupt'],
     ['letters', padded('one\n'), 'corrupt'],
     ['an empty line', padded('\n0\n'), 'corrupt'],
@@ -330,7 +330,7 @@ describe('other rules', () => {
     ['a huge count', padded('9007199254740991\n'), 'exhausted'],
   ] as const) {
     test(`refused: a map in the data with ${what}`, () => {
-      assert.equal(failure(v1(map), { sparseSegments: what === 'no end' ? 0 : 1000 }).code, code);
+      assert.equal(failure(v1(map), { sparseSegments: 1000 }).code, code);
     });
   }
 
