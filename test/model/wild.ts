@@ -2,7 +2,11 @@ import { applyModel } from './model.ts';
 import type { Random } from './random.ts';
 import { createRecord, type LayerRecord } from './record.ts';
 
-const names = ['a', 'a', 'b', 'b', 'c', 'd'];
+// Few names, so that they meet; with only two, links and whiteouts meet all the time.
+const alphabets = [
+  ['a', 'a', 'b', 'b', 'c', 'd'],
+  ['a', 'b'],
+];
 const targets = [
   'a',
   'b',
@@ -69,14 +73,15 @@ export function createWildStack(random: Random): LayerRecord[][] {
   const stack: LayerRecord[][] = [];
   const count = 1 + random.integer(6);
   const most = random.pick([3, 6, 12]);
+  const names = random.pick(alphabets);
   const patience = random.chance(0.2) ? 0 : 5;
   while (stack.length < count) {
     const layer: LayerRecord[] = [];
     const length = random.integer(most + 1);
     while (layer.length < length) {
-      let record = createWildRecord(random, stack, layer);
+      let record = createWildRecord(random, names, stack, layer);
       for (let tries = 0; tries < patience && isRejected([...stack, [...layer, record]]); tries++) {
-        record = createWildRecord(random, stack, layer);
+        record = createWildRecord(random, names, stack, layer);
       }
       layer.push(record);
     }
@@ -89,10 +94,15 @@ function isRejected(stack: LayerRecord[][]): boolean {
   return applyModel(stack, { seconds: 0, nanoseconds: 0 }) === 'rejected';
 }
 
-function createWildRecord(random: Random, stack: LayerRecord[][], layer: LayerRecord[]): LayerRecord {
+function createWildRecord(
+  random: Random,
+  names: readonly string[],
+  stack: LayerRecord[][],
+  layer: LayerRecord[],
+): LayerRecord {
   const content = `${stack.length}/${layer.length}`;
   const meta = createMetadata(random);
-  const path = createPath(random, stack, layer);
+  const path = createPath(random, names, stack, layer);
   if (random.chance(0.01)) return createRecord({ ...meta, type: 'file', path: random.pick(impossible) });
   if (random.chance(0.005)) {
     const linkpath = random.pick(['', '..', 'a/../b', 'a\0b', '/']);
@@ -114,7 +124,7 @@ function createWildRecord(random: Random, stack: LayerRecord[][], layer: LayerRe
     return createRecord({ ...meta, type: 'symlink', path: spell(random, path), linkpath });
   }
   if (kind < 68) {
-    const linkpath = createLinkTarget(random, stack, layer);
+    const linkpath = createLinkTarget(random, names, stack, layer);
     return createRecord({ ...meta, type: 'hardlink', path: spell(random, path), linkpath });
   }
   if (kind < 80) {
@@ -146,15 +156,26 @@ function createWildRecord(random: Random, stack: LayerRecord[][], layer: LayerRe
 }
 
 /** Mostly a name that some record has given, whatever has become of it since; now and then any path at all. */
-function createLinkTarget(random: Random, stack: LayerRecord[][], layer: LayerRecord[]): string {
+function createLinkTarget(
+  random: Random,
+  names: readonly string[],
+  stack: LayerRecord[][],
+  layer: LayerRecord[],
+): string {
   const from = random.chance(0.5) ? layer : (stack[random.integer(stack.length)] ?? layer);
   const known = from.filter(record => record.type !== 'directory' && !record.path.includes('.wh.'));
-  if (known.length === 0 || random.chance(0.15)) return spell(random, createPath(random, stack, layer));
+  if (known.length === 0 || random.chance(0.15))
+    return spell(random, createPath(random, names, stack, layer));
   return random.pick(known).path;
 }
 
 /** Any path, or one that was given before, or a name below that. */
-function createPath(random: Random, stack: LayerRecord[][], layer: LayerRecord[]): string {
+function createPath(
+  random: Random,
+  names: readonly string[],
+  stack: LayerRecord[][],
+  layer: LayerRecord[],
+): string {
   const known = random.pick([layer, ...stack]).filter(({ path }) => /^[a-d](\/[a-d])*$/.test(path));
   if (known.length > 0 && random.chance(0.4)) {
     const { path } = random.pick(known);

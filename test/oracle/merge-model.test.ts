@@ -47,7 +47,11 @@ for (const [flavour, create] of [
         `SEED=${seed + index}\n${formatStack(least)}\n`,
       );
     }
-    assert.ok(accepted >= stacks / 2, `only ${accepted} of ${stacks} stacks were accepted: too weak a test`);
+    // A single stack, run again by its seed, proves nothing about the others.
+    assert.ok(
+      stacks < 100 || accepted >= stacks / 2,
+      `only ${accepted} of ${stacks} stacks were accepted: too weak a test`,
+    );
   });
 }
 
