@@ -73,6 +73,11 @@ test('rule 2: "there" is the place, also where the directory entry comes by anot
   shows([below, layer(dir('s/x'), wh('d/x/f'))], 'd/ d/x/ s->d y/ y/f@0.0');
 });
 
+test('rule 2: a directory entry below a replaced symlink is not where the symlink led', () => {
+  const below = layer(file('y/f'), symlink('d/x', '/y'), symlink('s', 'd'));
+  shows([below, layer(dir('s'), dir('s/x'), wh('d/x/f'))], 'd/ d/x->/y s/ s/x/ y/');
+});
+
 test('rules 2, 3: all markers are looked up before the first is applied', () => {
   const below = layer(file('d/f'), symlink('a/s', '/d'));
   shows([below, layer(wh('a/s'), wh('a/s/f'))], 'a/ d/');
@@ -299,6 +304,13 @@ test('neighbours that share a parent see it replaced', () => {
   shows(
     [layer(file('d/a'), link('l1', 'd/a'), symlink('d', 'e'), file('e/a'), link('l2', 'd/a'))],
     'd->e e/ e/a@0.3 l1@0.0 l2=e/a',
+  );
+});
+
+test('a parent through a symlink is looked up anew when what the symlink passes was replaced', () => {
+  rejects(
+    [layer(dir('a'), symlink('s', 'a/..')), layer(file('s/x'), fifo('s/a'), file('s/y'))],
+    /same layer/,
   );
 });
 
