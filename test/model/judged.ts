@@ -66,6 +66,14 @@ export const judged: readonly JudgedCase[] = [
     paths: ['/d 755', '/d/x file 1', '/s 700'],
   },
   {
+    title: '2: nor where one lands that is spelled through another symlink below',
+    stack: [
+      [symlink('s', 'd'), file('d/x', '1'), symlink('r', '.')],
+      [file('s/.wh.x', ''), directory('r/s')],
+    ],
+    paths: ['/d 755', '/d/x file 1', '/r symlink -> "."', '/s 700'],
+  },
+  {
     title: '3: opaque keeps the directory and what its own layer puts there',
     stack: [
       [directory('d'), file('d/old', '1')],
@@ -188,6 +196,17 @@ export const judged: readonly JudgedCase[] = [
     title: '7: a loop',
     stack: [[symlink('a', 'b'), symlink('b', 'a'), file('a/x', '1')]],
     paths: 'rejected',
+  },
+  {
+    title: '7: a loop below that the layer itself takes away',
+    stack: [[symlink('a', 'a')], [file('.wh.a', ''), directory('a/x')]],
+    paths: ['/a 755', '/a/x 700'],
+  },
+  {
+    title: '6: the target is looked up before the parents of the link come into being',
+    stack: [[file('a', '1')], [hardlink('a/b', 'a')]],
+    paths: ['/a 755', '/a/b file 1'],
+    warnings: { 'parent-replaced': 1 },
   },
   {
     title: '10: a 0:0 device is not there',
