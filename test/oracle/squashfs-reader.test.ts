@@ -66,7 +66,9 @@ for (const [name, flags] of Object.entries(options)) {
 test('reads an image of mksquashfs without xattrs', { skip }, () => {
   const image = scratch.at('mksquashfs');
   run('mksquashfs', source, image, '-noappend', '-no-progress', '-quiet', '-b', '8K', '-no-xattrs');
-  const withoutXattrs = listDisk(source).map(line => line.replace(/ (user|trusted|security)\.[^ ]*=[0-9a-f]*/g, ''));
+  const withoutXattrs = listDisk(source).map(line =>
+    line.replace(/ (user|trusted|security)\.[^ ]*=[0-9a-f]*/g, ''),
+  );
   assert.deepEqual(listImage(readFileSync(image)), withoutXattrs);
 });
 
@@ -89,8 +91,10 @@ test('reads an image of gensquashfs', { skip }, t => {
   t.diagnostic(`SEED=${seed}`);
   const image = scratch.at('gensquashfs');
   run('gensquashfs', '-q', '-f', '-k', '-x', '-e', '-b', '8192', '-c', 'gzip', '-D', source, image);
-  // gensquashfs does not find hardlinks, and makes the root by itself.
-  const separate = listDisk(source).map(line => line.replace(/ names \/.*$/s, ''));
+  // gensquashfs does not find hardlinks, leaves out xattrs without a value, and makes the root by itself.
+  const separate = listDisk(source).map(line =>
+    line.replace(/ names \/.*$/s, '').replace(/ (user|trusted|security)\.[^ =]*=(?= |$)/g, ''),
+  );
   assert.deepEqual(listImage(readFileSync(image)).slice(1), separate.slice(1));
 });
 

@@ -9,12 +9,24 @@ import { createScratch } from '../host/scratch.ts';
 import { createRandom, readSeed } from '../model/random.ts';
 import { requires } from '../requirement.ts';
 import { listDisk, walkDisk } from '../squashfs/disk.ts';
-import { buildImage, directory, file, listSample, plain, randomTree, type Sample } from '../squashfs/sample.ts';
+import {
+  buildImage,
+  directory,
+  file,
+  listSample,
+  plain,
+  randomTree,
+  type Sample,
+} from '../squashfs/sample.ts';
 
 const compressions: readonly SquashfsCompression[] = ['gzip', 'zstd', 'lz4', 'xz', 'none'];
 
 function run(command: string, ...args: string[]): string {
-  return execFileSync(command, args, { encoding: 'latin1', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1e9 });
+  return execFileSync(command, args, {
+    encoding: 'latin1',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 1e9,
+  });
 }
 
 /** The tree as a mounted filesystem. */
@@ -30,60 +42,63 @@ function mounted<T>(image: string, use: (root: string) => T): T {
 }
 
 for (const compression of compressions) {
-  test(
-    `unsquashfs extracts what was written with ${compression}`,
-    { skip: requires({ tools: ['unsquashfs'], root: true }) },
-    t => {
-      using scratch = createScratch();
-      const seed = readSeed();
-      t.diagnostic(`SEED=${seed}`);
-      const tree = randomTree(createRandom(seed), { entries: 400 });
-      const image = scratch.at('image');
-      writeFileSync(image, buildImage(tree, { compression }));
-      run('unsquashfs', '-no-progress', '-d', scratch.at('out'), image);
-      assert.deepEqual(listDisk(scratch.at('out')), listSample(tree));
-    },
-  );
-
-  test(
-    `the kernel shows what was written with ${compression}`,
-    { skip: requires({ mounts: ['squashfs'] }) },
-    t => {
-      using scratch = createScratch();
-      const seed = readSeed();
-      t.diagnostic(`SEED=${seed}`);
-      const blockSize = compression === 'gzip' ? 65536 : 4096;
-      const tree = randomTree(createRandom(seed), { entries: 400, largeXattrs: true, blockSize });
-      const image = scratch.at('image');
-      writeFileSync(image, buildImage(tree, { compression, blockSize }));
-      mounted(image, root => {
-        assert.deepEqual(listDisk(root), listSample(tree));
-        const links = new Map(validateTree(tree).nodes.map(node => [node.path, node.links]));
-        for (const [path, stat] of walkDisk(root)) {
-          const expected = links.get(path);
-          if (expected !== undefined) assert.equal(Number(stat.nlink), expected, path);
-        }
-      });
-    },
-  );
-}
-
-test(
-  'sqfs2tar makes a tar of the same tree',
-  { skip: requires({ tools: ['sqfs2tar', 'tar'], root: true }) },
-  t => {
+  test(`unsquashfs extracts what was written with ${compression}`, {
+    skip: requires({ tools: ['unsquashfs'], root: true }),
+  }, t => {
     using scratch = createScratch();
     const seed = readSeed();
     t.diagnostic(`SEED=${seed}`);
-    const tree = randomTree(createRandom(seed), { entries: 300, sockets: false });
+    const tree = randomTree(createRandom(seed), { entries: 400 });
     const image = scratch.at('image');
-    writeFileSync(image, buildImage(tree, { compression: 'zstd' }));
-    mkdirSync(scratch.at('out'));
-    execFileSync('sh', ['-c', `sqfs2tar -r . '${image}' > '${scratch.at('tar')}'`]);
-    run('tar', '--numeric-owner', '--xattrs', '--xattrs-include=*', '-xpf', scratch.at('tar'), '-C', scratch.at('out'));
+    writeFileSync(image, buildImage(tree, { compression }));
+    run('unsquashfs', '-no-progress', '-d', scratch.at('out'), image);
     assert.deepEqual(listDisk(scratch.at('out')), listSample(tree));
-  },
-);
+  });
+
+  test(`the kernel shows what was written with ${compression}`, {
+    skip: requires({ mounts: ['squashfs'] }),
+  }, t => {
+    using scratch = createScratch();
+    const seed = readSeed();
+    t.diagnostic(`SEED=${seed}`);
+    const blockSize = compression === 'gzip' ? 65536 : 4096;
+    const tree = randomTree(createRandom(seed), { entries: 400, largeXattrs: true, blockSize });
+    const image = scratch.at('image');
+    writeFileSync(image, buildImage(tree, { compression, blockSize }));
+    mounted(image, root => {
+      assert.deepEqual(listDisk(root), listSample(tree));
+      const links = new Map(validateTree(tree).nodes.map(node => [node.path, node.links]));
+      for (const [path, stat] of walkDisk(root)) {
+        const expected = links.get(path);
+        if (expected !== undefined) assert.equal(Number(stat.nlink), expected, path);
+      }
+    });
+  });
+}
+
+test('sqfs2tar makes a tar of the same tree', {
+  skip: requires({ tools: ['sqfs2tar', 'tar'], root: true }),
+}, t => {
+  using scratch = createScratch();
+  const seed = readSeed();
+  t.diagnostic(`SEED=${seed}`);
+  const tree = randomTree(createRandom(seed), { entries: 300, sockets: false });
+  const image = scratch.at('image');
+  writeFileSync(image, buildImage(tree, { compression: 'zstd' }));
+  mkdirSync(scratch.at('out'));
+  execFileSync('sh', ['-c', `sqfs2tar -r . '${image}' > '${scratch.at('tar')}'`]);
+  run(
+    'tar',
+    '--numeric-owner',
+    '--xattrs',
+    '--xattrs-include=*',
+    '-xpf',
+    scratch.at('tar'),
+    '-C',
+    scratch.at('out'),
+  );
+  assert.deepEqual(listDisk(scratch.at('out')), listSample(tree));
+});
 
 test('unsquashfs -s says how the image was made', { skip: requires({ tools: ['unsquashfs'] }) }, () => {
   using scratch = createScratch();

@@ -38,7 +38,13 @@ const plainBlock = 0x1000000;
 
 /** A whole image. Data is cut into blocks and, for two files of three, into fragments; nothing is deduplicated. */
 export function buildImage(root: Sample, options: ImageOptions = {}): Buffer {
-  const { compression = 'gzip', level, blockSize = 4096, exportable = true, modificationTime = 1_600_000_000 } = options;
+  const {
+    compression = 'gzip',
+    level,
+    blockSize = 4096,
+    exportable = true,
+    modificationTime = 1_600_000_000,
+  } = options;
   const compressor = compression === 'none' ? undefined : createBlockCompressor(compression, level);
   const chunks: Buffer[] = [Buffer.alloc(superblockSize)];
   let position = superblockSize;
@@ -89,7 +95,9 @@ export function buildImage(root: Sample, options: ImageOptions = {}): Buffer {
     known.set(bytes, data);
     return data;
   };
-  const tree = mapContent(validateTree(root), ({ size, content }) => (size === 0 ? emptyFile : place(content)));
+  const tree = mapContent(validateTree(root), ({ size, content }) =>
+    size === 0 ? emptyFile : place(content),
+  );
   flushTails();
   const output = {
     append,
@@ -172,7 +180,11 @@ export function randomTree(random: Random, wishes: Wishes): DirectoryInode<Buffe
     xattrs: xattrs(allowed),
   });
   const modes = [0o644, 0o755, 0o600, 0o4755, 0o2755, 0o1777, 0o7777, 0];
-  const root = { ...common(0o755, ['user.', ...everywhere]), type: 'directory', children: new Map() } as const;
+  const root = {
+    ...common(0o755, ['user.', ...everywhere]),
+    type: 'directory',
+    children: new Map(),
+  } as const;
   const directories: Map<string, Sample>[] = [root.children];
   const others: Sample[] = [];
   for (let entry = 0; entry < wishes.entries; entry++) {
@@ -201,7 +213,15 @@ export function randomTree(random: Random, wishes: Wishes): DirectoryInode<Buffe
     } else if (kind < 52) {
       inode = { ...common(random.pick(modes)), type: sockets && random.chance(0.5) ? 'socket' : 'fifo' };
     } else {
-      const size = random.pick([0, 1, random.integer(100), blockSize - 1, blockSize, blockSize + 1, 3 * blockSize + 7]);
+      const size = random.pick([
+        0,
+        1,
+        random.integer(100),
+        blockSize - 1,
+        blockSize,
+        blockSize + 1,
+        3 * blockSize + 7,
+      ]);
       const content = bytes(random, size);
       if (random.chance(0.2)) content.fill(0, 0, Math.min(size, blockSize));
       if (random.chance(0.1)) content.fill(0);
@@ -246,7 +266,8 @@ export function listTree<C>(
   };
   add('', root.inode);
   for (const node of nodes) {
-    for (const { name, node: child } of node.entries) add(node.path === '' ? name : `${node.path}/${name}`, child.inode);
+    for (const { name, node: child } of node.entries)
+      add(node.path === '' ? name : `${node.path}/${name}`, child.inode);
   }
   return formatListing(entries.map(([, entry]) => entry));
 }
