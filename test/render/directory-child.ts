@@ -25,6 +25,8 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
+process.umask(0o777); // must not matter
+
 const maker = new Maker();
 const mine = { uid, gid: process.getegid!() };
 const bytes = Buffer.from('1');

@@ -79,8 +79,9 @@ for (const point of ['create', 'stage', 'assemble']) {
     skip: needsLinux,
   }, async () => {
     using scratch = createScratch();
+    shared(scratch.path);
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      const running = spawn(process.execPath, [child, scratch.at('out'), String(process.geteuid!()), point], {
+      const running = spawn(process.execPath, [child, scratch.at('out'), String(nobody), point], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const exit = once(running, 'exit');
@@ -92,7 +93,7 @@ for (const point of ['create', 'stage', 'assemble']) {
       else assert.ok(left.length > 0 && left.every(name => name.startsWith('.out.')), String(left));
     }
     // and the litter is not in the way
-    assert.equal(run(scratch.at('out'), process.geteuid!()).names.length, 4);
+    assert.equal(run(scratch.at('out'), nobody).names.length, 4);
   });
 }
 
@@ -159,6 +160,25 @@ test('the working directory is filled, not pulled away', { skip: needsLinux }, a
     await target.commit();
     assert.deepEqual(readdirSync('.'), ['e']);
     assert.equal(realpathSync('.'), scratch.path);
+  } finally {
+    process.chdir(before);
+  }
+});
+
+test('a working directory that fills up meanwhile is left as it is', { skip: needsLinux }, async () => {
+  using scratch = createScratch();
+  const before = process.cwd();
+  process.chdir(scratch.path);
+  try {
+    const maker = new Maker();
+    {
+      await using target = await DirectoryTarget.create('.', { warnings: new Warnings() });
+      const mine = { uid: process.geteuid!(), gid: process.getegid!() };
+      await target.assemble(validateTree(maker.directory({ evil: maker.directory({}, mine) }, mine)));
+      mkdirSync('precious');
+      await assert.rejects(target.commit(), { code: 'exists' });
+    }
+    assert.deepEqual(readdirSync('.'), ['precious']);
   } finally {
     process.chdir(before);
   }

@@ -5,7 +5,6 @@ import {
   copyFileSync,
   linkSync,
   mkdirSync,
-  openSync,
   renameSync,
   symlinkSync,
 } from 'node:fs';
@@ -153,7 +152,7 @@ class Builder {
 
   #createFile(at: ByteString, { size, content }: FileInode<Content>): void {
     if (size === 0) {
-      closeSync(openSync(pathBytes(at), constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600));
+      closeSync(this.#assembly.staging.create(at));
       return;
     }
     const { id } = content;

@@ -1,6 +1,13 @@
-import { closeSync, constants, fsyncSync, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
 import { wrapErrno } from '../../error/index.ts';
-import { canSyncFilesystem, HostError, pathBytes, startWriteback, writeAll } from '../../host/index.ts';
+import {
+  canSyncFilesystem,
+  HostError,
+  pathBytes,
+  startWriteback,
+  umask,
+  writeAll,
+} from '../../host/index.ts';
 import { type ByteString, byteString } from '../../tree/index.ts';
 
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
@@ -19,10 +26,13 @@ interface OpenFile {
 export class Staging {
   readonly #prefix: ByteString;
   readonly #sizes = new Map<number, number>();
+  /** Whether the umask takes the owner's own permissions. */
+  readonly #masked: boolean;
   readonly #syncEach = !canSyncFilesystem();
   #open: OpenFile | undefined;
 
   constructor(path: string) {
+    this.#masked = (umask() & 0o600) !== 0;
     this.#prefix = `${byteString(path)}/`;
   }
 
@@ -30,11 +40,18 @@ export class Staging {
     if (this.#open !== undefined) throw misuse(`file ${id} begins before file ${this.#open.id} has ended`);
     if (this.#sizes.has(id)) throw misuse(`file ${id} begins twice`);
     try {
-      const fd = openSync(pathBytes(this.at(id)), createFlags, 0o600);
+      const fd = this.create(this.at(id));
       this.#open = { id, size, fd, position: 0, hole: false };
     } catch (error) {
       throw wrapErrno(error, 'cannot stage a file');
     }
+  }
+
+  /** Creates an empty file, mode 0600, open for writing: a user must be able to write to a file to set its xattrs. */
+  create(at: ByteString): number {
+    const fd = openSync(pathBytes(at), createFlags, 0o600);
+    if (this.#masked) fchmodSync(fd, 0o600);
+    return fd;
   }
 
   append(chunk: Uint8Array): void {
