@@ -15,6 +15,8 @@ const contentSize = [0, 2, 4, 8] as const;
 export class ZstdFrames {
   /** Complete frames so far, skippable ones too. */
   frames = 0;
+  /** Whether the current frame, or the last one between two, is skippable: without content. */
+  skippable = false;
   #stage: 'magic' | 'skip-size' | 'descriptor' | 'header' | 'block' | 'body' | 'padding' = 'magic';
   /** Bytes of the current field that are still to come, and its value so far. */
   #left = 4;
@@ -33,7 +35,14 @@ export class ZstdFrames {
   /** Follows `input` to its end; returns where the frames end in it: less than its length when padding begins. */
   follow(input: Uint8Array): number {
     let at = 0;
-    while (at < input.length) {
+    while (at < input.length && this.#stage !== 'padding') at = this.followOne(input, at);
+    return at;
+  }
+
+  /** The same from `at` on, but no further than to the end of one frame. */
+  followOne(input: Uint8Array, at: number): number {
+    const done = this.frames;
+    while (at < input.length && this.frames === done) {
       if (this.#stage === 'body') {
         const step = Math.min(this.#left, input.length - at);
         at += step;
@@ -41,12 +50,10 @@ export class ZstdFrames {
         if (this.#left === 0) this.#endOfBody();
         continue;
       }
-      if (this.#stage === 'padding') return at;
       const byte = input[at]!;
-      if (this.#stage === 'magic' && this.#filled === 0 && this.frames > 0 && byte === 0) {
+      if (this.#stage === 'magic' && this.#filled === 0 && this.frames > 0 && byte === 0)
         this.#stage = 'padding';
-        return at;
-      }
+      if (this.#stage === 'padding') return at;
       at++;
       this.#field.setUint8(this.#filled++, byte);
       if (--this.#left === 0) this.#endOfField();
@@ -64,7 +71,8 @@ export class ZstdFrames {
     const field = this.#field;
     if (this.#stage === 'magic') {
       const magic = field.getUint32(0, true);
-      if (magic === frameMagic) this.#expect('descriptor', 1);
+      this.skippable = magic !== frameMagic;
+      if (!this.skippable) this.#expect('descriptor', 1);
       else if (magic - (magic % 16) === skippableMagic) this.#expect('skip-size', 4);
       else if (this.frames > 0) throw corrupt('zstd: bytes after the last frame that are not zeros');
       else throw corrupt('zstd: not a zstd frame');
