@@ -1,8 +1,7 @@
 import type { BlockDecompressor } from '../bytes/codec/types.ts';
-import { ShaleError } from '../error/index.ts';
 import type { FileData } from './data.ts';
 import { blockStored, type fragmentEntry } from './layout.ts';
-import { corrupt, type LookupTable } from './metadata-reader.ts';
+import { corrupt, type LookupTable, undecodable } from './metadata-reader.ts';
 import type { ImageSource } from './source.ts';
 
 /** Fragment blocks that are kept decoded: files that share one are mostly read one after the other. */
@@ -93,8 +92,7 @@ export class DataReader {
     try {
       return block.subarray(0, this.#decompressor.decompress(stored, block));
     } catch (error) {
-      if (!(error instanceof ShaleError)) throw error;
-      throw corrupt('data', position, 'a block does not decompress', error);
+      throw undecodable('data', position, error);
     }
   }
 }

@@ -25,6 +25,16 @@ export function corrupt(table: TableName, offset: number, what: string, cause?: 
   });
 }
 
+/** A block's failure to decompress, as this image's: what the codec does not know stays `unsupported`. */
+export function undecodable(table: TableName, offset: number, cause: unknown): unknown {
+  if (!(cause instanceof ShaleError)) return cause;
+  if (cause.code !== 'unsupported') return corrupt(table, offset, 'a block does not decompress', cause);
+  return new SquashfsError('unsupported', `squashfs image: ${table}, at byte ${offset}: ${cause.message}`, {
+    cause,
+    detail: { table, offset },
+  });
+}
+
 interface MetadataBlock {
   readonly bytes: Buffer;
   /** Where the block behind it begins. */
@@ -107,8 +117,7 @@ export class MetadataReader {
     try {
       length = this.#decompressor.decompress(stored, this.#plain);
     } catch (error) {
-      if (!(error instanceof ShaleError)) throw error;
-      throw corrupt(table, position, 'a metadata block does not decompress', error);
+      throw undecodable(table, position, error);
     }
     if (length === 0) throw corrupt(table, position, 'an empty metadata block');
     return { bytes: Buffer.from(this.#plain.subarray(0, length)), next };
