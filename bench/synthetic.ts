@@ -53,7 +53,7 @@ export function createManyLayers(count: number): readonly Items[] {
     const below = `layers/${layer - 1}`;
     const items = ['layers', own].map(path => createItem({ type: 'directory', path }));
     for (let index = 0; index < 40; index++) {
-      const start = layer * 4096 + index * 64;
+      const start = ((layer * 40 + index) * 2000) % (poolSize - 2000);
       items.push(
         createFile(
           `${own}/${index}`,
