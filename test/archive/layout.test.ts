@@ -81,6 +81,39 @@ test('a tag that could mean two images is not guessed', async () => {
   await assert.rejects(openDirectory(untagged), shaleError('invalid', /2 images.*@DIGEST: sha256:/));
 });
 
+test('several entries are one image only by the same name, each with a platform of its own', async () => {
+  const files = new Files();
+  const [a, b] = [files.image(['a']), files.image(['b'])];
+  const platform = { os: 'linux', architecture: 'arm64' };
+  const [arm, amd] = [
+    { ...a, platform },
+    { ...b, platform: { ...platform, architecture: 'amd64' } },
+  ];
+  files.layout({ ...arm, ...tagged('x:1') }, { ...amd, ...tagged('x:1') });
+  assert.equal((await openDirectory(files, ':1')).manifestDigest, b.digest);
+  assert.equal((await openDirectory(files)).manifestDigest, b.digest);
+  for (const entries of [
+    [
+      { ...arm, ...tagged('x:1') },
+      { ...amd, ...tagged('y:1') },
+    ],
+    [arm, { ...b, platform }],
+    [arm, b],
+  ]) {
+    files.layout(...entries);
+    await assert.rejects(openDirectory(files), shaleError('invalid', /holds 2 images/));
+  }
+});
+
+test('a manifest must be of the kind that its descriptor says', async () => {
+  const files = new Files();
+  const image = files.image(['a']);
+  files.layout({ ...image, mediaType: mediaTypes.index });
+  await assert.rejects(openDirectory(files), shaleError('invalid', /its descriptor says/));
+  files.layout({ ...files.index([image]), mediaType: mediaTypes.manifest });
+  await assert.rejects(openDirectory(files), shaleError('invalid', /its descriptor says/));
+});
+
 test('one image under several tags is one image', async () => {
   const files = new Files();
   const image = files.image(['a']);

@@ -33,6 +33,14 @@ test('names and sizes from pax and GNU headers', async () => {
       long,
       Buffer.concat([pax(paxRecord('path', 'wrong'), paxRecord('path', long)), member('short', 'data')]),
     ],
+    [
+      long,
+      Buffer.concat([
+        pax(paxRecord('path', long)),
+        member('L', 'of GNU\0', { type: 'L' }),
+        member('short', 'data'),
+      ]),
+    ],
     ['ünï', Buffer.concat([pax(paxRecord('path', 'ünï')), member('short', 'data')])],
     ['x', Buffer.concat([pax(paxRecord('size', '4')), member('x', 'data', { size: 0 })])],
     ['x', Buffer.concat([pax(paxRecord('mtime', '1.5')), member('./x', 'data')])],
@@ -70,6 +78,14 @@ test('a prefix and a base-256 size', async () => {
   const sum = bytes.subarray(0, 512).reduce((total, byte) => total + byte, 0);
   bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
   assert.equal(await layerOf(archive('some/prefix/layer.tar', bytes)), 'data');
+});
+
+test('a checksum over signed bytes, as old tars of some systems wrote it', async () => {
+  const bytes = member('ü', 'data');
+  bytes.write('        ', 148);
+  const sum = new Int8Array(bytes.subarray(0, 512)).reduce((total, byte) => total + byte, 0);
+  bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  assert.equal(await layerOf(archive('ü', bytes)), 'data');
 });
 
 test('an archive without its end blocks, or its last padding, is whole', async () => {
@@ -136,8 +152,12 @@ test('what is no tar', async () => {
 
 test('damaged headers are found', async () => {
   const good = member('x', 'data');
+  const flipped = Buffer.from(good);
+  flipped[0]! ^= 1;
   const broken: readonly (readonly [Buffer, Parameters<typeof shaleError>])[] = [
     [Buffer.concat([good, Buffer.alloc(512, 7)]), ['corrupt', /at byte 1024: .*checksum/]],
+    [Buffer.concat([good, flipped]), ['corrupt', /at byte 1024: .*checksum/]],
+    [Buffer.concat([good, Buffer.alloc(100)]), ['corrupt', /cut/]],
     [Buffer.concat([good, member('y', '', { size: 2 ** 30 }), end]), ['corrupt', /cut/]],
     [Buffer.concat([good, pax('99 path=x\n'), good, end]), ['corrupt', /malformed pax/]],
     [Buffer.concat([good, pax('path=x\n'), good, end]), ['corrupt', /malformed pax/]],

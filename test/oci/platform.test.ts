@@ -87,6 +87,14 @@ test('the best variant that runs is chosen, the first of equals', () => {
   assert.equal(choose(['linux/arm64', 'linux/amd64', 'linux/amd64'], 'linux/amd64'), 1);
 });
 
+test('a build of Windows that is asked for must be that one', () => {
+  const build = (osVersion: string) => ({ platform: { ...parsePlatform('windows/amd64'), osVersion } });
+  const candidates = [build('10.0.17763.1'), build('10.0.20348.2')];
+  assert.equal(choosePlatform(candidates, candidates[1]!.platform), candidates[1]);
+  assert.equal(choosePlatform(candidates, parsePlatform('windows/amd64')), candidates[0]);
+  assert.throws(() => choosePlatform(candidates, build('6.1').platform), shaleError('not-found'));
+});
+
 test('what does not run is never chosen, and the error lists what there is', () => {
   const refused: readonly (readonly [string[], string])[] = [
     [['linux/arm/v7'], 'linux/arm/v6'],
