@@ -1,4 +1,4 @@
-import { parseSource, type Source, type SourceReading } from '../oci/index.ts';
+import { normalizePlatform, parseSource, type Source, type SourceReading } from '../oci/index.ts';
 import { openSaved } from './docker.ts';
 import { ArchiveError, checkAbort } from './error.ts';
 import type { Image, OpenOptions } from './image.ts';
@@ -14,7 +14,13 @@ import { TarMedium } from './tar-medium.ts';
  * `not-found` for a path, tag, platform or blob that is not there; `corrupt` when a digest or size differs;
  * `unsupported` for compressed archives, encrypted layers and old formats; `cancelled` once the signal is aborted.
  */
-export async function openImage(source: Source | string, options: OpenOptions): Promise<Image> {
+export async function openImage(source: Source | string, given: OpenOptions): Promise<Image> {
+  // Callers may build a platform by hand, and one without its usual variant would match nothing.
+  const options: OpenOptions = {
+    ...given,
+    host: normalizePlatform(given.host),
+    platform: given.platform && normalizePlatform(given.platform),
+  };
   const { kind, text, readings } = typeof source === 'string' ? parseSource(source) : source;
   checkAbort(options.signal);
   const { reading, isDirectory } = await findReading(readings, text);

@@ -149,12 +149,15 @@ test('the platform chooses: the one asked for, or else the host', async () => {
   const files = new Files();
   const { arm, amd, proof, index } = multiPlatform(files);
   const asked = { platform: parsePlatform('linux/arm64/v8') };
+  const byHand = { os: 'linux', architecture: 'aarch64', variant: undefined, osVersion: undefined };
   for (const manifests of [[index], [files.index([index])], [arm, amd, proof]]) {
     files.layout(...manifests);
     assert.equal((await openDirectory(files)).manifestDigest, amd.digest);
     const image = await openDirectory(files, '', asked);
     assert.equal(image.manifestDigest, arm.digest);
     assert.equal(image.platform.variant, 'v8');
+    assert.equal((await openDirectory(files, '', { platform: byHand })).manifestDigest, arm.digest);
+    assert.equal((await openDirectory(files, '', { host: byHand })).manifestDigest, arm.digest);
     const s390x = { platform: parsePlatform('linux/s390x') };
     await assert.rejects(
       openDirectory(files, '', s390x),
