@@ -16,7 +16,7 @@ export { DirectoryTarget, type DirectoryTargetOptions, readDirectory } from './d
 export type { LayerSource } from './layer-source.ts';
 export { type ReadLayersOptions, readLayers } from './read-layers.ts';
 export { type Rendered, type RenderOptions, render } from './render.ts';
-export type { Delivered, Output, Sink } from './sink/sink.ts';
+export type { NumberOf, Output, Sink } from './sink/sink.ts';
 export type { SquashfsOptions } from './sink/squashfs-sink.ts';
 export { type OpenSinkOptions, openSink, type Target } from './target.ts';
 export { Workbench, type WorkbenchOptions } from './workbench.ts';

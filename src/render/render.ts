@@ -1,7 +1,7 @@
 import { ShaleError, type Warnings } from '../error/index.ts';
 import { type LayerEntry, type LayerLimits, Shadow } from '../layer/index.ts';
 import { type Content, merge } from '../merge/index.ts';
-import { mapContent, type Timestamp, type Tree } from '../tree/index.ts';
+import type { Timestamp, Tree } from '../tree/index.ts';
 import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
 import type { LayerSource } from './layer-source.ts';
 import type { Output, Sink } from './sink/sink.ts';
@@ -14,6 +14,8 @@ export interface RenderOptions extends WorkbenchOptions {
   /** When the image was made: the time of directories that no layer describes. */
   readonly created: Timestamp;
   readonly onProgress?: LayerProgress;
+  /** Called when all contents are there, before outputs are completed. */
+  readonly onFinish?: () => void;
   /** How many of the sinks compress in threads. */
   readonly compressing: number;
 }
@@ -75,15 +77,13 @@ class Rendering {
   }
 
   async run(): Promise<Rendered> {
-    const { created, warnings } = this.#options;
+    const { created, warnings, limits } = this.#options;
     const read = await this.#predict();
-    const tree = merge(read, { created, warnings });
+    const tree = merge(read, { created, warnings, limits });
     const wanted = findWanted(tree, this.#layers.length);
     await this.#correct(wanted);
-    const delivered = mapContent(tree, ({ size, content }) => ({
-      id: size === 0 ? -1 : this.#idOf(content),
-    }));
-    for (const sink of this.#sinks) await sink.finish(delivered);
+    this.#options.onFinish?.();
+    for (const sink of this.#sinks) await sink.finish(tree, ({ content }) => this.#numberOf(content));
     const outputs: Output[] = [];
     for (const sink of this.#sinks) outputs.push(await sink.commit());
     return { outputs, tree, layers: read, readAgain: this.#readAgain };
@@ -162,7 +162,7 @@ class Rendering {
     return this.#layers.map((_, layer) => layer).reverse();
   }
 
-  #idOf({ layer, entry }: Content): number {
+  #numberOf({ layer, entry }: Content): number {
     const id = this.#taken[layer]!.get(entry);
     if (id === undefined)
       throw new ShaleError('internal', `content ${entry} of layer ${layer} was not taken`);

@@ -1,7 +1,8 @@
 import type { SlabPool } from '../../bytes/pool/index.ts';
+import type { Content } from '../../merge/index.ts';
 import { mapContent, type Tree } from '../../tree/index.ts';
 import type { DirectoryTarget } from '../directory/index.ts';
-import type { Delivered, Output, Sink } from './sink.ts';
+import type { NumberOf, Output, Sink } from './sink.ts';
 
 /** Feeds a DirectoryTarget, which stages files by number until the tree says where they belong. */
 export class DirectorySink implements Sink {
@@ -38,9 +39,11 @@ export class DirectorySink implements Sink {
     this.#base = this.#next;
   }
 
-  async finish(tree: Tree<Delivered>): Promise<void> {
+  async finish(tree: Tree<Content>, numberOf: NumberOf): Promise<void> {
     for (const { inode } of tree.nodes) if (inode.type === 'file') this.#bytes += inode.size;
-    await this.#target.assemble(mapContent(tree, ({ content }) => ({ id: this.#base + content.id })));
+    await this.#target.assemble(
+      mapContent(tree, file => ({ id: file.size === 0 ? -1 : this.#base + numberOf(file) })),
+    );
   }
 
   async commit(): Promise<Output> {

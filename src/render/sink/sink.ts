@@ -1,9 +1,8 @@
-import type { Tree } from '../../tree/index.ts';
+import type { Content } from '../../merge/index.ts';
+import type { FileInode, Tree } from '../../tree/index.ts';
 
-/** What a file's content is called on its way through a render: its position in the order of commitment. */
-export interface Delivered {
-  readonly id: number;
-}
+/** Under which number a file's content was given to the sinks; empty files have none. */
+export type NumberOf = (file: FileInode<Content>) => number;
 
 /**
  * One output of a render. File contents come first, newest layer first, before anyone knows the tree; then the tree,
@@ -23,7 +22,7 @@ export interface Sink extends AsyncDisposable {
   /** Forgets all contents: they will come again, in another selection, with ids from 0. */
   restart(): Promise<void>;
   /** All contents are there: completes the output, still invisible. */
-  finish(tree: Tree<Delivered>): Promise<void>;
+  finish(tree: Tree<Content>, numberOf: NumberOf): Promise<void>;
   /** Makes the output visible and durable, in one step. */
   commit(): Promise<Output>;
 }

@@ -4,6 +4,7 @@ import { BlockPool, type SlabPool } from '../../bytes/pool/index.ts';
 import type { RandomAccess } from '../../bytes/random-access.ts';
 import type { Warnings } from '../../error/index.ts';
 import { type AtomicFile, HostError } from '../../host/index.ts';
+import type { Content } from '../../merge/index.ts';
 import {
   BlockWriter,
   compressorOptions,
@@ -14,7 +15,7 @@ import {
   writeTables,
 } from '../../squashfs/index.ts';
 import { mapContent, type Tree } from '../../tree/index.ts';
-import type { Delivered, Output, Sink } from './sink.ts';
+import type { NumberOf, Output, Sink } from './sink.ts';
 
 export interface SquashfsOptions {
   readonly compression: SquashfsCompression;
@@ -81,10 +82,10 @@ export class SquashfsSink implements Sink {
     return this.#blocks.restart();
   }
 
-  async finish(tree: Tree<Delivered>): Promise<void> {
+  async finish(tree: Tree<Content>, numberOf: NumberOf): Promise<void> {
     const { compression, level, blockSize, modificationTime, warnings, file } = this.#options;
     const { files, fragments, position } = await this.#blocks.finish();
-    const placed = mapContent(tree, ({ size, content }) => (size === 0 ? emptyFile : files[content.id]!));
+    const placed = mapContent(tree, file => (file.size === 0 ? emptyFile : files[numberOf(file)]!));
     const compressor = compression === 'none' ? undefined : createBlockCompressor(compression, level);
     const output = new Appender(file, position);
     try {

@@ -1,8 +1,9 @@
 import type { SlabPool } from '../../bytes/pool/index.ts';
 import { ShaleError } from '../../error/index.ts';
+import type { Content } from '../../merge/index.ts';
 import { endOfArchive, formatHeader, padding, type TarEntry } from '../../tar/index.ts';
 import { type ByteString, type Inode, type Node, noXattrs, printable, type Tree } from '../../tree/index.ts';
-import type { Delivered, Output, Sink } from './sink.ts';
+import type { NumberOf, Output, Sink } from './sink.ts';
 import type { Spool } from './spool.ts';
 import type { TarTarget } from './tar-target.ts';
 
@@ -17,6 +18,7 @@ export class TarSink implements Sink {
   readonly #target: TarTarget;
   readonly #spool: Spool;
   readonly #memory: Uint8Array;
+  #numberOf: NumberOf = () => -1;
   #bytes = 0;
   readonly #buffer = Buffer.allocUnsafe(bufferBytes);
   #filled = 0;
@@ -43,9 +45,10 @@ export class TarSink implements Sink {
     this.#spool.restart();
   }
 
-  async finish(tree: Tree<Delivered>): Promise<void> {
+  async finish(tree: Tree<Content>, numberOf: NumberOf): Promise<void> {
     this.#spool.settle();
-    const written = new Set<Node<Delivered>>();
+    this.#numberOf = numberOf;
+    const written = new Set<Node<Content>>();
     const first = tree.root;
     await this.#entry('./', first.inode);
     // Names, not nodes: a hardlink is one more name of a node.
@@ -82,13 +85,13 @@ export class TarSink implements Sink {
     await this.#target[Symbol.asyncDispose]();
   }
 
-  async #entry(path: ByteString, inode: Inode<Delivered>): Promise<void> {
+  async #entry(path: ByteString, inode: Inode<Content>): Promise<void> {
     await this.#put(formatHeader(describe(path, inode)));
     if (inode.type !== 'file' || inode.size === 0) return;
     for (let at = 0; at < inode.size; ) {
       if (this.#filled === bufferBytes) await this.#flush();
       const take = Math.min(inode.size - at, bufferBytes - this.#filled);
-      this.#spool.read(inode.content.id, at, this.#buffer.subarray(this.#filled, this.#filled + take));
+      this.#spool.read(this.#numberOf(inode), at, this.#buffer.subarray(this.#filled, this.#filled + take));
       this.#filled += take;
       at += take;
     }
@@ -114,7 +117,7 @@ export class TarSink implements Sink {
 
 const nothing = { linkpath: '', size: 0, major: 0, minor: 0 } as const;
 
-function describe(path: ByteString, inode: Inode<Delivered>): TarEntry {
+function describe(path: ByteString, inode: Inode<Content>): TarEntry {
   const { mode, uid, gid, mtime, xattrs } = inode;
   const common = { ...nothing, path, mode, uid, gid, mtime, xattrs };
   switch (inode.type) {
@@ -136,7 +139,7 @@ function describe(path: ByteString, inode: Inode<Delivered>): TarEntry {
 }
 
 /** What counts is the inode's metadata; a link repeats it, as GNU tar does, but for the xattrs. */
-function hardlink(path: ByteString, { path: target, inode }: Node<Delivered>): TarEntry {
+function hardlink(path: ByteString, { path: target, inode }: Node<Content>): TarEntry {
   const { mode, uid, gid, mtime } = inode;
   return { ...nothing, type: 'hardlink', path, linkpath: target, mode, uid, gid, mtime, xattrs: noXattrs };
 }

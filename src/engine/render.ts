@@ -1,0 +1,74 @@
+import { findSourceDateEpoch } from '../host/index.ts';
+import type { Digest } from '../oci/index.ts';
+import { type Output, openSink, render as renderLayers, type Sink } from '../render/index.ts';
+import { type ImageOptions, openSource, summarise, type WarningSummary } from './options.ts';
+import { type OutputRequest, resolveTarget } from './output.ts';
+
+export interface RenderResult {
+  readonly outputs: readonly Output[];
+  readonly image: {
+    readonly manifestDigest: Digest | undefined;
+    readonly configDigest: Digest;
+    readonly layers: number;
+    /** Bytes of the blobs, and of the layers uncompressed. */
+    readonly compressedBytes: number;
+    readonly uncompressedBytes: number;
+  };
+  /** Inodes of the result. */
+  readonly inodes: number;
+  /** Layers that had to be read twice (ARCHITECTURE, "The data pass"). */
+  readonly layersReadAgain: number;
+  readonly warnings: WarningSummary;
+}
+
+/**
+ * Renders an image into one artifact or several, from one decompression. Every digest and size is verified on the way. On
+ * any failure, abort included, no artifact is left and what stood at an artifact's place before stands there still.
+ *
+ *     await render('oci:./layout:latest', [{ path: 'root.sqfs' }, { path: 'root.tar' }]);
+ */
+export async function render(
+  source: string,
+  outputs: readonly OutputRequest[],
+  options: ImageOptions = {},
+): Promise<RenderResult> {
+  const epoch = findSourceDateEpoch();
+  // What is wrong with a request is found before the image is opened; the time it lacks is known only then.
+  for (const output of outputs) resolveTarget(output, 0);
+  const { image, warnings, limits, created, onProgress } = await openSource(source, options);
+  await using _ = image;
+  const targets = outputs.map(output => resolveTarget(output, (epoch ?? created).seconds));
+  const { signal, jobs, memory } = options;
+  const rendered = await renderLayers(
+    image.layers,
+    async bench => {
+      const sinks: Sink[] = [];
+      try {
+        for (const target of targets)
+          sinks.push(await openSink(target, bench, { warnings, signal, replace: true }));
+      } catch (error) {
+        for (const sink of sinks) await sink[Symbol.asyncDispose]();
+        throw error;
+      }
+      return sinks;
+    },
+    {
+      ...{ jobs, memory, signal, limits, warnings, created, onProgress },
+      compressing: targets.filter(({ format }) => format === 'squashfs').length,
+      onFinish: () => options.onProgress?.({ type: 'finish' }),
+    },
+  );
+  return {
+    outputs: rendered.outputs,
+    image: {
+      manifestDigest: image.manifestDigest,
+      configDigest: image.configDigest,
+      layers: image.layers.length,
+      compressedBytes: image.layers.reduce((sum, { size }) => sum + size, 0),
+      uncompressedBytes: rendered.layers.reduce((sum, { size }) => sum + size, 0),
+    },
+    inodes: rendered.tree.nodes.length,
+    layersReadAgain: rendered.readAgain,
+    warnings: summarise(warnings),
+  };
+}
