@@ -4,45 +4,54 @@ import { storeSmaller } from './scratch.ts';
 import type { BlockCompressor, BlockDecompressor } from './types.ts';
 import { hasZlibHandle, ZlibHandle } from './zlib-handle.ts';
 
-/** squashfs calls it gzip; a block is a zlib stream (RFC 1950). */
+export interface BlockOptions {
+  /** Whether to use zlib's handle; otherwise only what Node documents, with the same bytes. Default: where it works. */
+  readonly handle?: boolean;
+}
+
+/**
+ * squashfs calls it gzip; a block is a zlib stream (RFC 1950). Each block has a context of its own, which costs a
+ * hundredth of the time: zlib as Node has it looks at bytes behind the input, and after `reset` these are of the block
+ * before, so that a kept context's output would depend on what a thread happened to do earlier.
+ */
 export class ZlibBlockCompressor implements BlockCompressor {
   readonly #level: number;
-  readonly #handle: ZlibHandle | undefined;
+  readonly #useHandle: boolean;
   #scratch = new Uint8Array(0);
 
-  constructor(level: number) {
+  constructor(level: number, options: BlockOptions = {}) {
     this.#level = level;
-    this.#handle = hasZlibHandle() ? new ZlibHandle('deflate', level) : undefined;
+    this.#useHandle = options.handle ?? hasZlibHandle();
   }
 
   compress(input: Uint8Array, output: Uint8Array): number {
-    const handle = this.#handle;
-    if (handle === undefined) {
-      return storeSmaller(deflateSync(input, { level: this.#level }), input.length, output);
-    }
     // What does not fit into the block's own size is of no use: no more room than that is ever needed.
     const room = input.length;
     if (room === 0) return 0;
+    if (!this.#useHandle) return storeSmaller(deflateSync(input, { level: this.#level }), room, output);
     const direct = output.length >= room;
     if (!direct && this.#scratch.length < room) this.#scratch = new Uint8Array(room);
     const target = direct ? output : this.#scratch;
-    handle.reset();
-    handle.write(constants.Z_FINISH, input, 0, input.length, target, 0, room);
-    const size = handle.produced;
-    // Out of room is "unexpected end of file" to Node only when room is left; so a full output means: not smaller.
-    if (handle.failure !== undefined) throw new CodecError('internal', `deflate: ${handle.failure.message}`);
-    if (size >= room) return 0;
-    return direct ? size : storeSmaller(target.subarray(0, size), input.length, output);
+    const handle = new ZlibHandle('deflate', this.#level);
+    handle.write(constants.Z_FINISH, input, 0, room, target, 0, room);
+    const { failure, produced } = handle;
+    handle.close();
+    if (failure !== undefined) throw new CodecError('internal', `deflate: ${failure.message}`);
+    // A full output: the block would not become smaller.
+    if (produced >= room) return 0;
+    return direct ? produced : storeSmaller(target.subarray(0, produced), room, output);
   }
 
-  close(): void {
-    this.#handle?.close();
-  }
+  close(): void {}
 }
 
 export class ZlibBlockDecompressor implements BlockDecompressor {
-  readonly #handle = hasZlibHandle() ? new ZlibHandle('inflate') : undefined;
+  readonly #handle: ZlibHandle | undefined;
   readonly #spare = new Uint8Array(1);
+
+  constructor(options: BlockOptions = {}) {
+    this.#handle = (options.handle ?? hasZlibHandle()) ? new ZlibHandle('inflate') : undefined;
+  }
 
   decompress(input: Uint8Array, output: Uint8Array): number {
     const handle = this.#handle;
@@ -74,13 +83,19 @@ export class ZlibBlockDecompressor implements BlockDecompressor {
   }
 
   #slow(input: Uint8Array, output: Uint8Array): number {
+    let result: { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
     try {
-      const result = inflateSync(input, { maxOutputLength: Math.max(1, output.length) });
-      output.set(result);
-      return result.length;
+      const options = { maxOutputLength: Math.max(1, output.length), info: true };
+      result = inflateSync(input, options) as unknown as typeof result;
     } catch (cause) {
       throw corrupt(`deflate: ${(cause as Error).message}`, { cause });
     }
+    if (result.engine.bytesWritten < input.length) throw corrupt('deflate: bytes after the end of the block');
+    if (result.buffer.length > output.length) {
+      throw corrupt(`deflate: the block is longer than ${output.length} bytes`);
+    }
+    output.set(result.buffer);
+    return result.buffer.length;
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import type { BlockOptions } from './block-zlib.ts';
 import { CodecError, corrupt } from './error.ts';
 import { storeSmaller } from './scratch.ts';
 import type { BlockCompressor, BlockDecompressor } from './types.ts';
@@ -21,9 +22,9 @@ export class ZstdBlockCompressor implements BlockCompressor {
   readonly #handle: ZlibHandle | undefined;
   #scratch = new Uint8Array(0);
 
-  constructor(level: number) {
+  constructor(level: number, options: BlockOptions = {}) {
     this.#level = level;
-    this.#handle = hasZlibHandle() ? new ZlibHandle('zstd-compress', level) : undefined;
+    this.#handle = (options.handle ?? hasZlibHandle()) ? new ZlibHandle('zstd-compress', level) : undefined;
   }
 
   compress(input: Uint8Array, output: Uint8Array): number {
@@ -37,7 +38,6 @@ export class ZstdBlockCompressor implements BlockCompressor {
     handle.write(constants.ZSTD_e_end, input, 0, input.length, target, 0, target.length);
     if (handle.failure !== undefined || handle.consumed !== input.length) {
       const message = handle.failure?.message ?? 'the block was not taken whole';
-      handle.reset();
       throw new CodecError('internal', `zstd: ${message}`);
     }
     const size = handle.produced;
@@ -55,19 +55,34 @@ export class ZstdBlockCompressor implements BlockCompressor {
 }
 
 export class ZstdBlockDecompressor implements BlockDecompressor {
-  readonly #handle = hasZlibHandle() ? new ZlibHandle('zstd-decompress') : undefined;
+  #handle: ZlibHandle | undefined;
   readonly #spare = new Uint8Array(1);
+
+  constructor(options: BlockOptions = {}) {
+    this.#handle = (options.handle ?? hasZlibHandle()) ? new ZlibHandle('zstd-decompress') : undefined;
+  }
 
   decompress(input: Uint8Array, output: Uint8Array): number {
     const frames = new ZstdFrames();
-    if (frames.follow(input) !== input.length || !frames.atBoundary || frames.frames === 0) {
+    if (frames.followOne(input, 0) !== input.length || frames.frames !== 1) {
       throw corrupt('zstd: the block is cut, or has bytes after its end');
     }
     const handle = this.#handle;
     if (handle === undefined) return this.#slow(input, output);
+    try {
+      return this.#run(handle, input, output);
+    } catch (error) {
+      // A failed context stays failed, whatever `reset` says.
+      handle.close();
+      this.#handle = new ZlibHandle('zstd-decompress');
+      throw error;
+    }
+  }
+
+  #run(handle: ZlibHandle, input: Uint8Array, output: Uint8Array): number {
     let taken = 0;
     let size = 0;
-    while (taken < input.length || size === output.length) {
+    for (;;) {
       const full = size === output.length;
       const [target, at] = full ? [this.#spare, 0] : [output, size];
       handle.write(
@@ -80,33 +95,26 @@ export class ZstdBlockDecompressor implements BlockDecompressor {
         target.length - at,
       );
       const { failure: refused, consumed, produced } = handle;
-      if (refused !== undefined) {
-        handle.reset();
-        throw failure(refused);
-      }
-      if (full && produced > 0) {
-        handle.reset();
-        throw corrupt(`zstd: the block is longer than ${output.length} bytes`);
-      }
+      if (refused !== undefined) throw failure(refused);
+      if (full && produced > 0) throw corrupt(`zstd: the block is longer than ${output.length} bytes`);
       taken += consumed;
       size += produced;
-      if (consumed + produced === 0) {
-        if (taken === input.length) break;
-        handle.reset();
-        throw corrupt('zstd: the block does not go on');
-      }
+      if (taken === input.length && (full || size < output.length)) return size;
+      if (consumed + produced === 0) throw corrupt('zstd: the block does not go on');
     }
-    return size;
   }
 
   #slow(input: Uint8Array, output: Uint8Array): number {
     try {
       const result = zstdDecompressSync(input, { maxOutputLength: Math.max(1, output.length) });
-      output.set(result);
-      return result.length;
+      if (result.length <= output.length) {
+        output.set(result);
+        return result.length;
+      }
     } catch (cause) {
       throw corrupt(`zstd: ${(cause as Error).message}`, { cause });
     }
+    throw corrupt(`zstd: the block is longer than ${output.length} bytes`);
   }
 
   close(): void {

@@ -3,8 +3,8 @@
  *
  * Two kinds. A **stream** (an image's layer) is decompressed with `createDecompressor`, which detects what it is and
  * reads all of it: every gzip member, zstd frame, xz and bzip2 stream, with every checksum verified. A **block** (of a
- * squashfs image) is compressed and decompressed whole; a block codec keeps its native context from one block to the
- * next, which is what makes Node's own zlib and zstd as fast as the C libraries are.
+ * squashfs image) is compressed and decompressed whole; where that changes no bytes a block codec keeps
+ * its native context from one block to the next, which makes Node's own zstd as fast as the C library is.
  *
  * gzip and zstd come from Node (`zlib-handle.ts` says how), the rest is written here. A system library may do gzip's
  * work faster (`../native`); the bytes are the same with and without it, and so is what is accepted. Only compressing
