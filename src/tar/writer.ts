@@ -1,4 +1,4 @@
-import type { ByteString } from '../tree/index.ts';
+import { type ByteString, printable } from '../tree/index.ts';
 import { writeChecksum } from './checksum.ts';
 import { formatTime } from './decimal.ts';
 import type { TarEntry, TarType } from './entry.ts';
@@ -76,33 +76,34 @@ export function formatHeader(entry: TarEntry): Uint8Array {
 }
 
 function checkEntry(entry: TarEntry): void {
-  const { path, linkpath, type, mtime } = entry;
-  const isLink = type === 'hardlink' || type === 'symlink';
-  const problem =
-    path.includes('\0') || linkpath.includes('\0')
-      ? 'has a NUL in its path or target'
-      : path === '' && type !== 'directory'
-        ? 'has no path'
-        : path.endsWith('/') && type !== 'directory'
-          ? `is a ${type} whose path ends as a directory's`
-          : isLink !== (linkpath !== '')
-            ? 'must have a target if it is a link, and only then'
-            : type !== 'file' && entry.size !== 0
-              ? 'has a size but is not a file'
-              : !within(entry.size, Number.MAX_SAFE_INTEGER) ||
-                  !within(entry.mode, 0o7777) ||
-                  !within(entry.uid, 0xffffffff) ||
-                  !within(entry.gid, 0xffffffff) ||
-                  !within(entry.major, 0xffffffff) ||
-                  !within(entry.minor, 0xffffffff) ||
-                  !Number.isSafeInteger(mtime.seconds) ||
-                  !within(mtime.nanoseconds, 999_999_999)
-                ? 'has a number out of range'
-                : [...entry.xattrs.keys()].some(name => name === '' || name.includes('\0'))
-                  ? 'has an xattr without a proper name'
-                  : undefined;
+  const problem = findProblem(entry);
   if (problem === undefined) return;
-  throw new TarError('invalid', `tar entry ${JSON.stringify(path)} ${problem}`, { detail: { path } });
+  const { path } = entry;
+  throw new TarError('invalid', `no tar can hold ${JSON.stringify(printable(path))}: ${problem}`, {
+    detail: { path },
+  });
+}
+
+function findProblem({ path, linkpath, type, size, mode, uid, gid, mtime, major, minor, xattrs }: TarEntry) {
+  if (path.includes('\0') || linkpath.includes('\0')) return 'there is a NUL in its path or target';
+  if (type !== 'directory') {
+    if (path === '') return 'it has no path';
+    if (path.endsWith('/')) return `it is a ${type} whose path ends as a directory's`;
+  }
+  const isLink = type === 'hardlink' || type === 'symlink';
+  if (isLink !== (linkpath !== '')) return 'a link has a target, anything else has none';
+  if (type !== 'file' && size !== 0) return 'it has a size but is not a file';
+  const inRange =
+    within(size, Number.MAX_SAFE_INTEGER) &&
+    within(mode, 0o7777) &&
+    [uid, gid, major, minor].every(number => within(number, 0xffffffff)) &&
+    Number.isSafeInteger(mtime.seconds) &&
+    within(mtime.nanoseconds, 999_999_999);
+  if (!inRange) return 'a number is out of range';
+  for (const name of xattrs.keys()) {
+    if (name === '' || name.includes('\0')) return 'an xattr has no proper name';
+  }
+  return undefined;
 }
 
 function within(value: number, most: number): boolean {

@@ -203,6 +203,8 @@ describe('types', () => {
       parseAll(
         archive(entry({ name: 'd/', flag }, block({ name: 'inner' })), block({ name: 'last' })),
       ).entries.map(read => read.entry.path);
+    const odd = archive(entry({ name: 'd/' }, 'five!'), block({ name: 'last' }));
+    assert.equal(parseAll(odd).entries.length, 2, 'its padding is passed over as well');
     assert.deepEqual(paths('0'), ['d/', 'last']);
     assert.deepEqual(paths('\0'), ['d/', 'inner', 'last']);
   });

@@ -316,14 +316,21 @@ describe('extension headers', () => {
   });
 
   test('belong to one entry only', () => {
+    const link = { flag: '2', linkname: 'short' };
     const { entries } = parseAll(
-      archive(long('L', 'long\0'), pax([['uid', '9']]), block({}), block({ name: 'b' })),
+      archive(
+        long('L', 'long\0'),
+        long('K', 'far\0'),
+        pax([['uid', '9']]),
+        block(link),
+        block({ ...link, name: 'b' }),
+      ),
     );
     assert.deepEqual(
-      entries.map(read => [read.entry.path, read.entry.uid]),
+      entries.map(({ entry: { path, linkpath, uid } }) => [path, linkpath, uid]),
       [
-        ['long', 9],
-        ['b', 0],
+        ['long', 'far', 9],
+        ['b', 'short', 0],
       ],
     );
   });

@@ -8,7 +8,7 @@ async function* chunks(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> 
   for (let at = 0; at < bytes.length; at += size) yield Buffer.from(bytes.subarray(at, at + size));
 }
 
-const big = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
+const big = Buffer.from(Array.from({ length: 70_000 }, (_, index) => index % 251));
 const sparse = [
   pax([
     ['GNU.sparse.size', '200005'],

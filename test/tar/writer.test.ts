@@ -94,7 +94,7 @@ describe('ustar where it suffices', () => {
   for (const [what, path] of [
     ['a long name', 'n'.repeat(101)],
     ['a long prefix', `${'p'.repeat(156)}/n`],
-    ['a slash at the start only', `/${'n'.repeat(101)}`],
+    ['a slash at the start only', `/${'n'.repeat(100)}`],
     ['no slash where one is needed', `${'p'.repeat(120)}/${'n'.repeat(101)}`],
   ] as const) {
     test(`paths that do not split: ${what}`, () => {
@@ -110,6 +110,11 @@ describe('ustar where it suffices', () => {
     assert.equal(text(written({ type: 'directory', path: '' }).header, 0, 100), './');
     const exact = written({ type: 'directory', path: `${'p'.repeat(120)}/${'n'.repeat(99)}` });
     assert.deepEqual([exact.records, text(exact.header, 0, 100)], [[], `${'n'.repeat(99)}/`]);
+    const short = written({ type: 'directory', path: `${'p'.repeat(50)}/${'n'.repeat(60)}` });
+    assert.deepEqual(
+      [text(short.header, 345, 155), text(short.header, 0, 100)],
+      ['p'.repeat(50), `${'n'.repeat(60)}/`],
+    );
     const long = written({ path: `${'p'.repeat(99)}/${'n'.repeat(200)}` });
     assert.equal(text(long.header, 0, 100), 'p'.repeat(99));
   });
