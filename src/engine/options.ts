@@ -2,7 +2,7 @@ import { type Image, openImage } from '../archive/index.ts';
 import { type Warning, type WarningCode, Warnings } from '../error/index.ts';
 import { hostPlatform } from '../host/index.ts';
 import { createLimits, type LayerLimits } from '../layer/index.ts';
-import { type Digest, type Platform, parsePlatform } from '../oci/index.ts';
+import { type Digest, normalizePlatform, parsePlatform } from '../oci/index.ts';
 import type { LayerProgress } from '../render/index.ts';
 import type { Timestamp } from '../tree/index.ts';
 
@@ -48,7 +48,8 @@ export interface OpenedImage {
 }
 
 export async function openSource(source: string, options: ImageOptions): Promise<OpenedImage> {
-  const host = hostPlatform() as Platform;
+  // Images are of Linux, also where Shale runs on something else.
+  const host = normalizePlatform({ ...hostPlatform(), os: 'linux' });
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
   const { signal } = options;
   const image = await openImage(source, { host, platform, signal });

@@ -1,7 +1,7 @@
 import type { BlockCompressor } from '../bytes/codec/types.ts';
 import { u64 } from '../bytes/struct.ts';
 import type { Warnings } from '../error/index.ts';
-import { type ByteString, type Inode, printable, type Xattrs } from '../tree/index.ts';
+import { type ByteString, type NodeInode, printable, type Xattrs } from '../tree/index.ts';
 import {
   xattrEntry,
   xattrId,
@@ -43,7 +43,7 @@ export class XattrWriter {
   }
 
   /** The number of the inode's set; undefined when it has none that squashfs can hold. Warns of what is left out. */
-  index(inode: Inode<unknown>, path: ByteString): number | undefined {
+  index(inode: NodeInode<unknown>, path: ByteString): number | undefined {
     if (inode.xattrs.size === 0) return undefined;
     let pairs = this.#known.get(inode.xattrs);
     if (pairs === undefined) {

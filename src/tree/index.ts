@@ -3,7 +3,6 @@
  * produces it; neither knows of the other.
  */
 
-export { mapContent } from './content.ts';
 export {
   type ByteString,
   type DeviceInode,
@@ -18,4 +17,12 @@ export {
   type Xattrs,
 } from './inode.ts';
 export { byteString, printable } from './printable.ts';
-export { type Entry, type Node, type Tree, TreeError, validateTree } from './tree.ts';
+export {
+  type Entry,
+  mapContent,
+  type Node,
+  type NodeInode,
+  type Tree,
+  TreeError,
+  validateTree,
+} from './tree.ts';

@@ -2,7 +2,7 @@
 import { Warnings } from '../../src/error/index.ts';
 import type { LayerIndex } from '../../src/layer/index.ts';
 import { type Content, type MergeOptions, merge } from '../../src/merge/index.ts';
-import type { Inode, Tree } from '../../src/tree/index.ts';
+import type { NodeInode, Tree } from '../../src/tree/index.ts';
 
 export const created = { seconds: 1000, nanoseconds: 7 };
 
@@ -14,7 +14,7 @@ export function mergeAll(...layers: LayerIndex[]): Tree<Content> {
   return merge(layers, mergeOptions());
 }
 
-export function inodeAt(tree: Tree<Content>, path: string): Inode<Content> {
+export function inodeAt(tree: Tree<Content>, path: string): NodeInode<Content> {
   let node = tree.root;
   for (const name of path === '' ? [] : path.split('/')) {
     const entry = node.entries.find(candidate => candidate.name === name);
@@ -30,7 +30,7 @@ export function inodeAt(tree: Tree<Content>, path: string): Inode<Content> {
  */
 export function show(tree: Tree<Content>): string {
   const lines: string[] = [];
-  const first = new Map<Inode<Content>, string>();
+  const first = new Map<NodeInode<Content>, string>();
   const visit = (node: Tree<Content>['root'], prefix: string) => {
     for (const { name, node: child } of node.entries) {
       const path = prefix + name;

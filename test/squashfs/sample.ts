@@ -16,6 +16,7 @@ import {
   type DirectoryInode,
   type Inode,
   mapContent,
+  type NodeInode,
   noXattrs,
   type Tree,
   validateTree,
@@ -257,7 +258,7 @@ export function listTree<C>(
   contentOf: (inode: { readonly size: number; readonly content: C }) => Uint8Array,
 ): Listing {
   const entries: [string, Parameters<typeof formatListing>[0] extends Iterable<infer E> ? E : never][] = [];
-  const add = (path: string, inode: Inode<C>): void => {
+  const add = (path: string, inode: NodeInode<C>): void => {
     const fields =
       inode.type === 'file'
         ? { ...inode, content: digest(inode.size === 0 ? new Uint8Array(0) : contentOf(inode)) }

@@ -7,8 +7,8 @@ import { XzDecompressor } from './xz.ts';
 const smallestDictionary = 4096;
 
 /**
- * The dictionary for a block: no larger than the next size 2^n or 2^n + 2^(n-1) that holds it, which is what the
- * kernel's squashfs, whose decoder has a dictionary of one block, can read.
+ * The dictionary for a block: the smallest power of two that holds it. The kernel's squashfs decoder has a dictionary
+ * of one block, and refuses streams that ask for more.
  */
 function dictionaryFor(size: number): number {
   let dictionary = smallestDictionary;

@@ -31,6 +31,11 @@ export class Bzip2Block {
     this.#words = new Uint32Array(size);
   }
 
+  /** The most bytes that a block may have, before its run-length coding is undone. */
+  get size(): number {
+    return this.#words.length;
+  }
+
   /** Of what was given out so far. */
   get crc(): number {
     return ~this.#crc >>> 0;

@@ -13,6 +13,7 @@ export class Bzip2Decompressor implements Decompressor {
   readonly #input = new Input();
   readonly #bits = new BitInput(this.#input);
   readonly #run = this.#decode();
+  #block: Bzip2Block | undefined;
   #output = nothing;
   #to = 0;
   /** Between streams, where the input may end. */
@@ -55,9 +56,14 @@ export class Bzip2Decompressor implements Decompressor {
     for (;;) if ((yield* this.#bits.bits(8)) !== 0) throw corrupt(trailing);
   }
 
+  /** One block's memory serves all streams, and a stream without blocks needs none: a few bytes must not cost megabytes. */
+  #open(size: number): Bzip2Block {
+    if (this.#block === undefined || this.#block.size !== size) this.#block = new Bzip2Block(size);
+    return this.#block;
+  }
+
   *#stream(blockSize: number): Generator<void, void, void> {
     const bits = this.#bits;
-    const block = new Bzip2Block(blockSize);
     let combined = 0;
     for (;;) {
       const magic = [yield* bits.bits(24), yield* bits.bits(24)];
@@ -69,6 +75,7 @@ export class Bzip2Decompressor implements Decompressor {
       }
       if (magic[0] !== blockMagic[0] || magic[1] !== blockMagic[1])
         throw corrupt('bzip2: neither a block nor an end');
+      const block = this.#open(blockSize);
       yield* block.read(bits);
       for (;;) {
         this.#to = block.give(this.#output, this.#to);

@@ -26,8 +26,8 @@ export class LzmaWindow {
 
   /** The byte before the next one; 0 at the start. */
   get last(): number {
-    if (this.filled === 0) return 0;
-    return this.buffer[(this.position === 0 ? this.buffer.length : this.position) - 1]!;
+    if (this.position > 0) return this.buffer[this.position - 1]!;
+    return this.filled === 0 ? 0 : this.buffer[this.buffer.length - 1]!;
   }
 
   /** Makes room behind `position` and returns how far it may advance: up to `wanted` bytes, at least one. */
@@ -44,7 +44,7 @@ export class LzmaWindow {
 
   advance(count: number): void {
     this.position += count;
-    this.filled = Math.min(this.#size, this.filled + count);
+    if (this.filled < this.#size) this.filled = Math.min(this.#size, this.filled + count);
   }
 
   /** Copies up to `length` bytes from `distance` back, no further than `limit`; returns how many. */

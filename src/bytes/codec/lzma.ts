@@ -23,6 +23,7 @@ const total = literal + literalSize * 16;
 /** Probability one half, in 2048ths. */
 const half = 1024;
 const shortestMatch = 2;
+const farthest = 0x7ffffffe;
 /** No symbol needs more input than this; behind the chunk the buffer holds so many zeros. */
 export const chunkSlack = 64;
 
@@ -38,7 +39,8 @@ export class LzmaDecoder {
   #literalPosition = 0;
   #positionMask = 0;
   #state = 0;
-  #repeats = new Float64Array(4);
+  /** The last four distances, less one. */
+  readonly #repeats = new Int32Array(4);
   /** What is left of the current match. */
   #length = 0;
   #input = new Uint8Array(0);
@@ -136,21 +138,24 @@ export class LzmaDecoder {
     const low = window.position & ((1 << this.#literalPosition) - 1);
     const context = (low << this.#literalContext) + (window.last >> (8 - this.#literalContext));
     const base = literal + literalSize * context;
+    const state = this.#state;
+    this.#state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;
+    if (state < 7) {
+      window.buffer[window.position] = this.#tree(base, 8);
+      window.advance(1);
+      return;
+    }
+    // After a match the byte that it would have gone on with steers the choice of probabilities, as far as it is right.
+    const distance = this.#repeats[0]! + 1;
+    if (distance > window.filled) throw corrupt('xz: a match before the start of the data');
+    let from = window.position - distance;
+    if (from < 0) from += window.buffer.length;
+    let expected = window.buffer[from]! << 1;
+    let offset = 0x100;
     let range = this.#range;
     let code = this.#code;
     let at = this.#at;
     let symbol = 1;
-    // After a match the byte that it would have gone on with steers the choice of probabilities, as far as it is right.
-    let expected = 0;
-    let offset = 0;
-    if (this.#state >= 7) {
-      const distance = this.#repeats[0]! + 1;
-      if (distance > window.filled) throw corrupt('xz: a match before the start of the data');
-      let from = window.position - distance;
-      if (from < 0) from += window.buffer.length;
-      expected = window.buffer[from]! << 1;
-      offset = 0x100;
-    }
     while (symbol < 0x100) {
       const bit = expected & offset;
       expected <<= 1;
@@ -179,8 +184,6 @@ export class LzmaDecoder {
     this.#at = at;
     window.buffer[window.position] = symbol;
     window.advance(1);
-    const state = this.#state;
-    this.#state = state < 4 ? 0 : state < 10 ? state - 3 : state - 6;
   }
 
   #decodeLength(base: number, place: number): number {
@@ -196,7 +199,9 @@ export class LzmaDecoder {
     const bits = (slot >> 1) - 1;
     const base = (2 + (slot & 1)) * 2 ** bits;
     if (slot < 14) return base + this.#reverseTree(distanceSpecial + base - slot - 1, bits);
-    return base + this.#direct(bits - 4) * 16 + this.#reverseTree(distanceAlign, 4);
+    const distance = base + this.#direct(bits - 4) * 16 + this.#reverseTree(distanceAlign, 4);
+    // Beyond any dictionary either way, and refused where it is used; the table of distances is signed.
+    return Math.min(distance, farthest);
   }
 
   #normalize(): void {
@@ -261,17 +266,40 @@ export class LzmaDecoder {
   }
 
   #reverseTree(base: number, bits: number): number {
+    const probabilities = this.#probabilities;
+    const input = this.#input;
+    let range = this.#range;
+    let code = this.#code;
+    let at = this.#at;
     let symbol = 1;
     let value = 0;
-    for (let at = 0; at < bits; at++) {
-      const bit = this.#bit(base + symbol);
-      symbol = symbol * 2 + bit;
-      value += bit << at;
+    for (let place = 0; place < bits; place++) {
+      const index = base + symbol;
+      const probability = probabilities[index]!;
+      if (range >>> 24 === 0) {
+        range <<= 8;
+        code = (code << 8) | input[at++]!;
+      }
+      const bound = Math.imul(range >>> 11, probability);
+      if (code >>> 0 < bound >>> 0) {
+        range = bound;
+        probabilities[index] = probability + ((2048 - probability) >> 5);
+        symbol <<= 1;
+      } else {
+        range = (range - bound) | 0;
+        code = (code - bound) | 0;
+        probabilities[index] = probability - (probability >> 5);
+        symbol = (symbol << 1) | 1;
+        value |= 1 << place;
+      }
     }
+    this.#range = range;
+    this.#code = code;
+    this.#at = at;
     return value;
   }
 
-  /** Bits of even odds, no probabilities kept; up to 26, so the result may need all of a double's exactness later. */
+  /** Bits of even odds, for which no probabilities are kept; at most 26. */
   #direct(bits: number): number {
     const input = this.#input;
     let range = this.#range;
@@ -284,9 +312,10 @@ export class LzmaDecoder {
         code = (code << 8) | input[at++]!;
       }
       range >>>= 1;
-      const bit = code >>> 0 < range ? 0 : 1;
-      if (bit === 1) code = (code - range) | 0;
-      value = value * 2 + bit;
+      // All ones when the bit is 0.
+      const below = (code - range) >> 31;
+      code = (code - range + (range & below)) | 0;
+      value = ((value << 1) + 1 + below) | 0;
     }
     this.#range = range;
     this.#code = code;

@@ -54,7 +54,7 @@ export class ZlibHandle {
   consumed = 0;
   /** Bytes that the last `write` put into the output. */
   produced = 0;
-  /** Set once the library has refused something; only `reset` makes the handle usable again. */
+  /** Set once the library has refused something. `reset` mends a zlib handle then; one of zstd has to be replaced. */
   failure: HandleFailure | undefined;
   /** Kept for its lifetime: the native side points into its `_writeState`. */
   readonly #stream: NativeStream;

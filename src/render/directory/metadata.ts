@@ -1,7 +1,7 @@
 import { chmodSync, lchownSync, statfsSync } from 'node:fs';
 import { isErrno, type Warnings, wrapErrno } from '../../error/index.ts';
 import { HostError, hasLibc, pathBytes, readModified, setModified, setXattr } from '../../host/index.ts';
-import { type ByteString, type Inode, printable } from '../../tree/index.ts';
+import { type ByteString, type NodeInode, printable } from '../../tree/index.ts';
 import type { Losses } from './losses.ts';
 
 /** (uid_t) -1 means "leave it" to chown(2), so that no file can have it. */
@@ -31,7 +31,7 @@ export class Metadata {
    * Gives the file at `at` the inode's metadata; a directory's contents must stand already. The order is the kernel's:
    * chown clears setuid bits and capabilities, an ACL changes the mode, and all of them but the last touch no mtime.
    */
-  apply(at: ByteString, path: ByteString, inode: Inode<unknown>): void {
+  apply(at: ByteString, path: ByteString, inode: NodeInode<unknown>): void {
     try {
       const mode = this.#own(at, inode);
       if (inode.xattrs.size > 0) this.#setXattrs(at, path, inode);
@@ -43,7 +43,7 @@ export class Metadata {
   }
 
   /** Sets the owner and returns the mode that may be given with the owner that it has now. */
-  #own(at: ByteString, inode: Inode<unknown>): number {
+  #own(at: ByteString, inode: NodeInode<unknown>): number {
     const { uid, gid, mode } = inode;
     if (uid === this.#created.uid && gid === this.#created.gid) return mode;
     if (this.#chown(at, uid, gid)) return mode;
@@ -74,7 +74,7 @@ export class Metadata {
     }
   }
 
-  #setXattrs(at: ByteString, path: ByteString, { type, xattrs }: Inode<unknown>): void {
+  #setXattrs(at: ByteString, path: ByteString, { type, xattrs }: NodeInode<unknown>): void {
     for (const [name, value] of xattrs) {
       try {
         if (!hasLibc()) throw dropped;
@@ -99,7 +99,7 @@ export class Metadata {
     }
   }
 
-  #setTime(at: ByteString, path: ByteString, { mtime }: Inode<unknown>): void {
+  #setTime(at: ByteString, path: ByteString, { mtime }: NodeInode<unknown>): void {
     setModified(at, mtime);
     // Every filesystem holds these; for others the kernel clamps without a word.
     if (mtime.seconds >= 0 && mtime.seconds <= 0x7fffffff) return;

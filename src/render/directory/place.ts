@@ -59,7 +59,10 @@ function checkTarget(path: string): boolean {
 }
 
 function mustBeInside(target: string): boolean {
-  return target === '/' || target === realpathSync('.');
+  if (target === '/') return true;
+  const there = statSync(target, { throwIfNoEntry: false });
+  const here = statSync('.');
+  return there !== undefined && there.dev === here.dev && there.ino === here.ino;
 }
 
 function findBeside(target: string, existed: boolean): TemporaryDirectory | undefined {

@@ -23,7 +23,7 @@ import {
   throwIfAborted,
   umask,
 } from '../../host/index.ts';
-import { type ByteString, byteString, type Inode, type Tree } from '../../tree/index.ts';
+import { type ByteString, byteString, type NodeInode, type Tree } from '../../tree/index.ts';
 import { assemble, type Content } from './assemble.ts';
 import { Losses } from './losses.ts';
 import { Metadata } from './metadata.ts';
@@ -53,7 +53,7 @@ export class DirectoryTarget implements AsyncDisposable {
   readonly #owner: { uid: number; gid: number };
   /** What was moved into a target that cannot be replaced; to be taken out again if the commit fails. */
   readonly #moved: string[] = [];
-  #root: Inode<unknown> | undefined;
+  #root: NodeInode<unknown> | undefined;
   #committed = false;
 
   private constructor(place: Place, options: DirectoryTargetOptions) {
@@ -147,7 +147,7 @@ export class DirectoryTarget implements AsyncDisposable {
   }
 
   /** Moves the entries into the target, one by one, and gives it the root's metadata. */
-  async #fill(inode: Inode<unknown>): Promise<void> {
+  async #fill(inode: NodeInode<unknown>): Promise<void> {
     const { root, target } = this.#place;
     const others = readNames(byteString(target)).filter(name => name !== byteString(basename(root.path)));
     if (others.length > 0) throw taken(target, 'is not empty any more');
@@ -170,7 +170,7 @@ export class DirectoryTarget implements AsyncDisposable {
   }
 
   /** The losses were counted when the metadata was tried on the private directory; this one may be somebody else's. */
-  #applyRoot(inode: Inode<unknown>): void {
+  #applyRoot(inode: NodeInode<unknown>): void {
     const { target } = this.#place;
     const owner = lstatSync(target);
     const quiet = { warnings: new Warnings(), losses: new Losses() };

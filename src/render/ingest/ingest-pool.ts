@@ -81,12 +81,15 @@ export class IngestPool {
 
   #receive(thread: Thread, reply: IngestReply): void {
     const reading = thread.reading!;
-    if (reply.kind === 'failure') return this.#fail(unpackError(reply.error));
+    if (reply.kind === 'failure') {
+      this.#fail(unpackError(reply.error));
+      return;
+    }
     if (reply.kind === 'batch') {
       reading.deliver(reply);
-      if (reply.slab === undefined) return;
-      thread.slabs -= 1;
-      return this.#supply(thread);
+      if (reply.slab !== undefined) thread.slabs -= 1;
+      this.#supply(thread);
+      return;
     }
     reading.finish(reply);
     thread.reading = undefined;

@@ -2,7 +2,14 @@ import type { SlabPool } from '../../bytes/pool/index.ts';
 import { ShaleError } from '../../error/index.ts';
 import type { Content } from '../../merge/index.ts';
 import { endOfArchive, formatHeader, padding, type TarEntry } from '../../tar/index.ts';
-import { type ByteString, type Inode, type Node, noXattrs, printable, type Tree } from '../../tree/index.ts';
+import {
+  type ByteString,
+  type Node,
+  type NodeInode,
+  noXattrs,
+  printable,
+  type Tree,
+} from '../../tree/index.ts';
 import type { NumberOf, Output, Sink } from './sink.ts';
 import type { Spool } from './spool.ts';
 import type { TarTarget } from './tar-target.ts';
@@ -85,7 +92,7 @@ export class TarSink implements Sink {
     await this.#target[Symbol.asyncDispose]();
   }
 
-  async #entry(path: ByteString, inode: Inode<Content>): Promise<void> {
+  async #entry(path: ByteString, inode: NodeInode<Content>): Promise<void> {
     await this.#put(formatHeader(describe(path, inode)));
     if (inode.type !== 'file' || inode.size === 0) return;
     for (let at = 0; at < inode.size; ) {
@@ -117,7 +124,7 @@ export class TarSink implements Sink {
 
 const nothing = { linkpath: '', size: 0, major: 0, minor: 0 } as const;
 
-function describe(path: ByteString, inode: Inode<Content>): TarEntry {
+function describe(path: ByteString, inode: NodeInode<Content>): TarEntry {
   const { mode, uid, gid, mtime, xattrs } = inode;
   const common = { ...nothing, path, mode, uid, gid, mtime, xattrs };
   switch (inode.type) {
