@@ -8,7 +8,7 @@ import { PlainDecompressor } from './plain.ts';
 import { PortableZstdDecompressor } from './portable-zstd.ts';
 import type { Compression, Decompressor } from './types.ts';
 import { XzDecompressor } from './xz.ts';
-import { hasZlibHandle } from './zlib-handle.ts';
+import { hasZlibHandle, longestRange } from './zlib-handle.ts';
 import { ZstdDecompressor } from './zstd.ts';
 
 export interface DecompressorOptions {
@@ -80,6 +80,7 @@ class Detecting implements DetectingDecompressor {
     if (output.length === 0)
       throw new CodecError('invalid', 'decompression needs room for at least one byte');
     if (this.#inner === undefined) return 0;
+    if (output.length > longestRange) output = output.subarray(0, longestRange);
     try {
       const produced = this.#inner.read(output);
       if (produced > 0 || this.#rest.length === 0) return produced;

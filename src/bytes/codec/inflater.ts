@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { openIsalInflater } from '../native/isal.ts';
 import { corrupt } from './error.ts';
 import { PortableInflater } from './portable-inflater.ts';
-import { hasZlibHandle, ZlibHandle } from './zlib-handle.ts';
+import { hasZlibHandle, longestRange, ZlibHandle } from './zlib-handle.ts';
 
 /** One raw deflate stream (RFC 1951) at a time; three implementations with the same bytes. */
 export interface Inflater {
@@ -56,7 +56,7 @@ export class ZlibInflater implements Inflater {
     this.consumed = handle.consumed;
     this.produced = handle.produced;
     // zlib does not tell, but it only ever leaves both input and room behind when the stream has ended.
-    this.ended = this.consumed < inputLength && this.produced < outputLength;
+    this.ended = this.consumed < Math.min(inputLength, longestRange) && this.produced < outputLength;
     if (this.produced > 0) {
       this.crc = crc32(output.subarray(outputOffset, outputOffset + this.produced), this.crc);
     }

@@ -46,8 +46,8 @@ const kinds = {
 export type HandleKind = keyof typeof kinds;
 
 const nothing = new Uint8Array(0);
-/** The native side counts in 32 bits. */
-const longest = 0x40000000;
+/** The native side counts in 32 bits: a longer range is taken to be this long, in bytes. */
+export const longestRange = 0x40000000;
 
 export class ZlibHandle {
   /** Bytes that the last `write` took from the input. */
@@ -80,8 +80,8 @@ export class ZlibHandle {
     outputLength: number,
   ): void {
     if (this.#handle === undefined) throw new TypeError('the codec is closed');
-    if (inputLength > longest) inputLength = longest;
-    if (outputLength > longest) outputLength = longest;
+    if (inputLength > longestRange) inputLength = longestRange;
+    if (outputLength > longestRange) outputLength = longestRange;
     this.consumed = 0;
     this.produced = 0;
     this.#handle.writeSync(

@@ -1,5 +1,6 @@
 import { CodecError } from '../codec/error.ts';
 import type { Inflater } from '../codec/inflater.ts';
+import { longestRange } from '../codec/zlib-handle.ts';
 import { type NativeFunction, type NativeLibrary, openLibrary } from './library.ts';
 
 /**
@@ -30,7 +31,6 @@ const failures: Readonly<Record<number, string>> = {
   [-3]: 'invalid distance',
   [-6]: 'the data fails its checksum',
 };
-const longest = 0x40000000;
 
 interface Isal {
   readonly library: NativeLibrary;
@@ -117,8 +117,8 @@ class IsalInflater implements Inflater {
   ): void {
     const view = this.#state;
     const { library, inflate } = this.#isal;
-    if (inputLength > longest) inputLength = longest;
-    if (outputLength > longest) outputLength = longest;
+    inputLength = Math.min(inputLength, longestRange);
+    outputLength = Math.min(outputLength, longestRange);
     view.setBigUint64(state.nextIn, library.address(input) + BigInt(inputOffset), true);
     view.setUint32(state.availableIn, inputLength, true);
     view.setBigUint64(state.nextOut, library.address(output) + BigInt(outputOffset), true);
