@@ -20,4 +20,5 @@ export {
   outputFormats,
 } from './output.ts';
 export { type RenderResult, render } from './render.ts';
+export { type Difference, type DifferenceKind, type VerifyReport, verify } from './verify/index.ts';
 export { type WhyReport, why } from './why.ts';

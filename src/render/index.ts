@@ -12,7 +12,12 @@
  */
 
 export type { LayerProgress, ReadLayer } from './data-pass.ts';
-export { DirectoryTarget, type DirectoryTargetOptions, readDirectory } from './directory/index.ts';
+export {
+  DirectoryTarget,
+  type DirectoryTargetOptions,
+  readDirectory,
+  readFileIn,
+} from './directory/index.ts';
 export type { LayerSource } from './layer-source.ts';
 export { type ReadLayersOptions, readLayers } from './read-layers.ts';
 export { type Rendered, type RenderOptions, render } from './render.ts';
