@@ -1,0 +1,61 @@
+import { commands, type Invocation } from './command.ts';
+import { usageStatus } from './error.ts';
+import { reportFailure } from './failure.ts';
+import { formatHelp, formatOverview } from './help.ts';
+import { watchInterrupts, watchPipes } from './interrupt.ts';
+import { flush, print } from './output.ts';
+import { type CommandLine, parseCommandLine } from './parse.ts';
+
+/**
+ * The command line: the one place that reads arguments and prints. `option.ts` and `command.ts` are tables; parsing, --help,
+ * suggestions and the manual are all derived from them. What a command does is in `run/`, loaded when it runs, so that help, the
+ * version and mistakes are answered before anything else is loaded.
+ *
+ * Standard output is for data, standard error for people. Ends the process, with 0, the status of the error's code, 2 for wrong
+ * usage, or 128 and the number of a signal. Never rejects.
+ */
+export async function main(args: string[]): Promise<void> {
+  watchPipes();
+  let line: CommandLine | undefined;
+  const report = (error: unknown) =>
+    reportFailure(error, {
+      json: line === undefined ? args.includes('--json') : line.values.json === true && line.command !== 'ls',
+      jsonLines: line?.values.progress === 'json',
+    });
+  process.on('uncaughtException', error => process.exit(report(error)));
+  let status: number;
+  try {
+    line = parseCommandLine(args);
+    status = await dispatch(line);
+  } catch (error) {
+    status = report(error);
+  }
+  await flush();
+  process.exit(status);
+}
+
+async function dispatch({ command, operands, values }: CommandLine): Promise<number> {
+  if (values.version) {
+    const { formatVersion } = await import('./version.ts');
+    print(formatVersion(values));
+    return 0;
+  }
+  if (values.help) {
+    print(command === undefined ? formatOverview() : formatHelp(command));
+    return 0;
+  }
+  if (command === undefined) {
+    process.stderr.write(formatOverview());
+    return usageStatus;
+  }
+  const { signal, status } = watchInterrupts();
+  const { run }: { run: (invocation: Invocation) => Promise<number> } = await commands[command].load();
+  try {
+    return await run({ operands, values, signal });
+  } catch (error) {
+    const interrupted = status();
+    if (interrupted === undefined) throw error;
+    process.stderr.write('shale: interrupted; nothing is left behind\n');
+    return interrupted;
+  }
+}

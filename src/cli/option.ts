@@ -1,0 +1,137 @@
+import { type LayerLimits, limitTable } from '../engine/limits.ts';
+import { formatCount, formatSize } from './quantity.ts';
+
+/** One flag: all that parsing, --help, suggestions and the manual know of it. */
+export interface Option {
+  /** `limit-size` and `limit-count` also take `none`, which lifts the limit. */
+  readonly kind: 'flag' | 'text' | 'choice' | 'size' | 'count' | 'integer' | 'limit-size' | 'limit-count';
+  readonly short?: string;
+  /** How help calls the value; every kind but `flag` and `choice` has one. */
+  readonly value?: string;
+  readonly choices?: readonly string[];
+  readonly help: string;
+  /** What holds without the flag, for people. */
+  readonly default?: string;
+}
+
+/** Every flag of every command. A name means the same wherever it is allowed. */
+export const options = {
+  format: {
+    kind: 'choice',
+    choices: ['squashfs', 'tar', 'directory'],
+    help: 'what every OUT is',
+    default: 'by the name of OUT',
+  },
+  compression: {
+    kind: 'choice',
+    choices: ['zstd', 'gzip', 'xz', 'lz4', 'none'],
+    help: 'of squashfs; xz needs the system library liblzma',
+    default: 'zstd',
+  },
+  level: {
+    kind: 'integer',
+    value: 'N',
+    help: 'of the compression: 1–22 for zstd, 1–9 for gzip, 0–9 for xz',
+    default: 'zstd 3, gzip 9, xz 6',
+  },
+  'block-size': {
+    kind: 'size',
+    value: 'SIZE',
+    help: 'of squashfs: a power of two from 4K to 1M',
+    default: '128K',
+  },
+  'no-fragments': { kind: 'flag', help: 'squashfs: do not pack small files and ends of files together' },
+  mtime: {
+    kind: 'integer',
+    value: 'SECONDS',
+    help: 'time in the squashfs superblock, since 1970',
+    default: "SOURCE_DATE_EPOCH, else the image's creation time",
+  },
+  platform: {
+    kind: 'text',
+    value: 'OS/ARCH[/VARIANT]',
+    help: 'which image of a multi-platform index is meant',
+    default: "this machine's",
+  },
+  layers: { kind: 'flag', help: 'also read the layers: entries, whiteouts, bytes hidden by later layers' },
+  long: { kind: 'flag', short: 'l', help: 'show type, mode, owner, size and time of each entry' },
+  recursive: { kind: 'flag', short: 'R', help: 'list what is in directories below, too' },
+  null: {
+    kind: 'flag',
+    short: '0',
+    help: 'end each path with NUL instead of a newline, its bytes as they are',
+  },
+  jobs: {
+    kind: 'count',
+    short: 'j',
+    value: 'N',
+    help: 'threads that compress, and at most as many that read layers',
+    default: 'one for each processor',
+  },
+  memory: {
+    kind: 'size',
+    value: 'SIZE',
+    help: 'what the process should stay under, indexes not counted',
+    default: '256M, or what the jobs need',
+  },
+  strict: { kind: 'flag', help: 'fail where there would be a warning' },
+  json: { kind: 'flag', help: 'print the result, or the error, as one JSON object on standard output' },
+  quiet: { kind: 'flag', short: 'q', help: 'no progress, no summary, no warnings' },
+  progress: {
+    kind: 'choice',
+    choices: ['auto', 'bar', 'plain', 'json', 'none'],
+    help: 'how progress is shown on standard error',
+    default: 'auto',
+  },
+  markdown: { kind: 'flag', help: 'print the manual page as Markdown' },
+  'max-size': limit('size', 'totalBytes', 'bytes in all layers together, uncompressed'),
+  'max-ratio': limit('count', 'ratio', 'uncompressed bytes for each compressed one'),
+  'max-entries': limit('count', 'entries', 'entries in all layers together'),
+  'max-path': limit('size', 'pathBytes', "bytes of a path, or of a link's target"),
+  'max-depth': limit('count', 'pathDepth', 'directories above one another'),
+  'max-pax': limit('size', 'paxBytes', 'bytes in the pax records of an entry'),
+  'max-xattr': limit('size', 'xattrBytes', "bytes of an extended attribute's value"),
+  'max-sparse': limit('count', 'sparseSegments', 'segments of a sparse file'),
+  verbose: { kind: 'flag', short: 'v', help: 'with --version: also the versions of Node and zstd' },
+  version: { kind: 'flag', short: 'V', help: 'print the version' },
+  help: { kind: 'flag', short: 'h', help: 'show this help' },
+} as const satisfies Readonly<Record<string, Option>>;
+
+export type OptionName = keyof typeof options;
+
+type ValueOf<O extends Option> = O extends { kind: 'flag' }
+  ? true
+  : O extends { kind: 'choice'; choices: readonly (infer Choice)[] }
+    ? Choice
+    : O extends { kind: 'text' }
+      ? string
+      : number;
+
+/** What the command line gave, parsed and checked by kind. */
+export type Values = { -readonly [Name in OptionName]?: ValueOf<(typeof options)[Name]> };
+
+/** Which limit each `--max-…` sets. */
+export const limitNames = {
+  'max-size': 'totalBytes',
+  'max-ratio': 'ratio',
+  'max-entries': 'entries',
+  'max-path': 'pathBytes',
+  'max-depth': 'pathDepth',
+  'max-pax': 'paxBytes',
+  'max-xattr': 'xattrBytes',
+  'max-sparse': 'sparseSegments',
+} as const satisfies Partial<Record<OptionName, keyof LayerLimits>>;
+
+export function findOption(name: string): Option | undefined {
+  return Object.hasOwn(options, name) ? options[name as OptionName] : undefined;
+}
+
+function limit(unit: 'size' | 'count', name: keyof LayerLimits, help: string) {
+  const { value } = limitTable[name];
+  return {
+    kind: `limit-${unit}` as 'limit-size' | 'limit-count',
+    value: unit === 'size' ? 'SIZE' : 'N',
+    help,
+    default: unit === 'size' ? formatSize(value) : formatCount(value),
+  };
+}

@@ -1,0 +1,44 @@
+import { findVariable } from '../../engine/host.ts';
+import type { ProgressEvent } from '../../engine/index.ts';
+import type { Values } from '../option.ts';
+import { BarProgress } from './bar.ts';
+import { JsonProgress } from './json.ts';
+import { PlainProgress } from './plain.ts';
+import type { Progress } from './progress.ts';
+
+/**
+ * How far the work is, on standard error: bars on a terminal, lines elsewhere, JSON lines for programs. All of them live on the
+ * engine's progress events alone.
+ */
+export type { Progress } from './progress.ts';
+
+/** What --progress and --quiet ask for; `elsewhere` is what `auto` means where standard error is no terminal. */
+export function openProgress(
+  { progress = 'auto', quiet }: Values,
+  { elsewhere }: { readonly elsewhere: 'plain' | 'none' },
+): Progress {
+  if (quiet) return none;
+  // A dumb terminal cannot go back up.
+  const steerable = process.stderr.isTTY === true && findVariable('TERM') !== 'dumb';
+  const mode = progress === 'auto' ? (steerable ? 'bar' : elsewhere) : progress;
+  switch (mode) {
+    case 'bar':
+      return new BarProgress({
+        color: steerable && findVariable('NO_COLOR') === undefined,
+        unicode: isUnicode(),
+      });
+    case 'plain':
+      return new PlainProgress();
+    case 'json':
+      return new JsonProgress();
+    case 'none':
+      return none;
+  }
+}
+
+const none: Progress = { update(_: ProgressEvent) {}, end() {} };
+
+function isUnicode(): boolean {
+  const locale = findVariable('LC_ALL') ?? findVariable('LC_CTYPE') ?? findVariable('LANG') ?? '';
+  return /utf-?8/i.test(locale);
+}

@@ -1,0 +1,67 @@
+const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
+
+/** Bytes for people, in decimal units and three digits: `1.03 GB`. */
+export function formatBytes(bytes: number): string {
+  let unit = 0;
+  let value = bytes;
+  // 999.5 would be rounded to the four digits of 1000.
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : threeDigits(value)} ${units[unit]}`;
+}
+
+function threeDigits(value: number): string {
+  if (value >= 99.95) return value.toFixed(0);
+  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+}
+
+/** A count for people: `12,345`. */
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** `1 layer`, `2 layers`. */
+export function formatNumber(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
+}
+
+/** Seconds for people: `0.42 s`, `12.3 s`, `3 min 05 s`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 9.995) return `${seconds.toFixed(2)} s`;
+  if (seconds < 99.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+}
+
+/** Bytes in a second: `264 MB/s`. */
+export function formatRate(bytes: number, seconds: number): string {
+  return `${formatBytes(Math.round(bytes / Math.max(seconds, 0.001)))}/s`;
+}
+
+const binary = ['', 'K', 'M', 'G', 'T'] as const;
+
+/** As `parseSize` reads it, in the largest unit that divides it: `128K`. */
+export function formatSize(bytes: number): string {
+  let unit = 0;
+  while (bytes > 0 && bytes % 1024 === 0 && unit < binary.length - 1) {
+    bytes /= 1024;
+    unit += 1;
+  }
+  return `${bytes}${binary[unit]}`;
+}
+
+const sizePattern = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])(i?b)?|b)?$/i;
+
+/**
+ * Bytes: `4096`, `512K`, `1.5G`, `64MiB` in powers of 1024, `64MB` in powers of 1000 (as in GNU coreutils); `undefined` if
+ * it is none or not a whole number of bytes.
+ */
+export function findSize(text: string): number | undefined {
+  const [, digits, prefix = '', suffix = ''] = sizePattern.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  const base = suffix.toLowerCase() === 'b' ? 1000 : 1024;
+  const size = Number(digits) * base ** ' kmgtp'.indexOf(prefix.toLowerCase() || ' ');
+  return Number.isSafeInteger(size) ? size : undefined;
+}

@@ -1,0 +1,68 @@
+import type { OutputRequest } from '../../engine/output.ts';
+import { formatOf } from '../../engine/output.ts';
+import { type RenderResult, render } from '../../engine/render.ts';
+import type { Invocation } from '../command.ts';
+import { UsageError } from '../error.ts';
+import { readImageOptions } from '../image-options.ts';
+import type { Values } from '../option.ts';
+import { formatJson, printJson, safe, tell } from '../output.ts';
+import { openProgress } from '../progress/index.ts';
+import { formatBytes, formatNumber, formatRate, formatSeconds } from '../quantity.ts';
+import { reportWarnings } from '../warnings.ts';
+
+export async function run(invocation: Invocation): Promise<number> {
+  const { operands, values } = invocation;
+  const [source, ...paths] = operands as [string, ...string[]];
+  const requests = createRequests(paths, values);
+  const begin = performance.now();
+  const progress = openProgress(values, { elsewhere: 'plain' });
+  let result: RenderResult;
+  try {
+    result = await render(
+      source,
+      requests,
+      readImageOptions(invocation, event => progress.update(event)),
+    );
+  } finally {
+    progress.end();
+  }
+  const seconds = (performance.now() - begin) / 1000;
+  reportWarnings(result.warnings, values);
+  if (!values.quiet) summarise(result, seconds, values);
+  if (values.json) printJson({ ...result, seconds });
+  return 0;
+}
+
+function createRequests(paths: readonly string[], values: Values): OutputRequest[] {
+  if (paths.filter(path => path === '-').length > 1) throw usage('only one OUT can be standard output');
+  if (values.json && paths.includes('-')) throw usage('--json and - both want standard output');
+  const { compression, level, mtime } = values;
+  const squashfs = {
+    ...{ compression, level, mtime, blockSize: values['block-size'] },
+    ...(values['no-fragments'] && { fragments: false }),
+  };
+  const formats = paths.map(path => values.format ?? formatOf(path));
+  // Among several, the flags of squashfs mean the squashfs; without any, the engine says what is wrong with them.
+  const all = !formats.includes('squashfs');
+  return paths.map((path, index) => ({
+    ...{ path, format: formats[index] },
+    ...(all || formats[index] === 'squashfs' ? squashfs : {}),
+    ...(path === '-' && { stdout: process.stdout }),
+  }));
+}
+
+function usage(message: string): UsageError {
+  return new UsageError(message, 'see shale render --help');
+}
+
+function summarise({ outputs, inodes, image }: RenderResult, seconds: number, { progress }: Values): void {
+  if (progress === 'json') {
+    tell(formatJson({ event: 'end', outputs, inodes, image, seconds }));
+    return;
+  }
+  const speed = `${formatSeconds(seconds)}, ${formatRate(image.uncompressedBytes, seconds)}`;
+  for (const { path, format, bytes } of outputs) {
+    const name = path === '-' ? 'standard output' : safe(path);
+    tell(`${name}: ${format}, ${formatBytes(bytes)}, ${formatNumber(inodes, 'inode')}, in ${speed}`);
+  }
+}
