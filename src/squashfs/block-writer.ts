@@ -104,7 +104,8 @@ export class BlockWriter {
   end(): void {
     const file = this.#file!;
     this.#files[file.id] = file;
-    if (this.#filled > 0 && !this.#options.packTails) this.#cutBlock();
+    // Holes cost the input nothing: packed, some records of sparse files would need more room than `ready` has seen to.
+    if (this.#filled > 0 && (!this.#options.packTails || this.#spans.includes(zeroSpan))) this.#cutBlock();
     // Before the tail: packing it may cut a fragment block, which must not stand between the file's blocks and its end.
     if (this.#filled < file.size) this.#batch.commits.push(() => this.#log.end(file));
     if (this.#filled > 0) file.fragment = this.#packTail();
@@ -181,8 +182,7 @@ export class BlockWriter {
     for (let span = 0; span < this.#spans.length; span += 2) {
       const offset = this.#spans[span]!;
       const size = this.#spans[span + 1]!;
-      if (offset === zeroSpan) this.#memory.fill(0, at, at + size);
-      else this.#memory.copyWithin(at, offset, offset + size);
+      this.#memory.copyWithin(at, offset, offset + size);
       at += size;
     }
     this.#releaseSpans(this.#spans);

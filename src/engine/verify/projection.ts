@@ -42,11 +42,17 @@ function directory(root: boolean): Projection {
       return mode & ~(uid === noId ? 0o4000 : 0) & ~(gid === noId ? 0o2000 : 0);
     },
     holdsId: id => id !== noId,
-    keeps: ({ type }, name) =>
-      name.startsWith('user.')
-        ? type === 'file' || type === 'directory'
-        : root || !name.startsWith('trusted.'),
+    keeps: ({ type }, name, value) => {
+      if (name.startsWith('user.')) return type === 'file' || type === 'directory';
+      if (name.startsWith('trusted.')) return root;
+      return name !== 'security.capability' || isCapability(value);
+    },
   };
+}
+
+/** The kernel takes no others: VFS_CAP_REVISION_2 and _3 with their sizes (linux/capability.h). */
+function isCapability(value: Uint8Array): boolean {
+  return (value.length === 20 && value[3] === 2) || (value.length === 24 && value[3] === 3);
 }
 
 /** `root`: whether who reads a directory sees all of it. */
