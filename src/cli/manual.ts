@@ -1,8 +1,118 @@
-import type { CommandName } from './command.ts';
+import { type Command, type CommandName, commandNames, commonOptions, findCommand } from './command.ts';
+import { environment, exitStatuses, files } from './facts.ts';
+import { describeOption, formatFlag, formatUsage, splitOptions } from './help.ts';
+import type { OptionName } from './option.ts';
 
+/** The manual page of `shale` itself, in Markdown: doc/man/shale.md. */
 export function formatManualOverview(): string {
-  return '';
+  const rows = commandNames.map(
+    name => `- [\`shale ${name}\`](${page(name)}): ${findCommand(name)!.summary}`,
+  );
+  return join([
+    '# shale',
+    'Turns OCI images into root filesystems: squashfs, tar or a directory, exact and reproducible. It needs no root, no ' +
+      'daemon and no other program.',
+    block(['shale COMMAND [ARGUMENTS] [OPTIONS]']),
+    '## Commands',
+    rows.join('\n'),
+    'Flags may stand anywhere, as `--flag VALUE` or `--flag=VALUE`; `--` ends them. A flag that is given twice counts as given ' +
+      'last. Sizes are bytes, or take `K`, `M`, `G`, `T` (also `KiB` and the like) for powers of 1024, `KB`, `MB`, … for powers of ' +
+      '1000.',
+    '## Options',
+    list(commonOptions),
+    '## Images',
+    [
+      '- `oci:DIR[:TAG|@DIGEST]`: an OCI image layout; the tag may be left out where it holds one image',
+      '- `oci-archive:FILE[:TAG|@DIGEST]`: the same as a tar',
+      '- `docker-archive:FILE[:REF|:@N]`: what `docker save` writes; `@N` is the image at position N',
+    ].join('\n'),
+    '## Output',
+    'Results are on standard output. Progress, warnings, summaries and errors are on standard error. With `--json` the result ' +
+      'is one JSON object, and so is a failure: `{"error": {"code", "message", "detail", "hint"}}`, where `code` is one of the ' +
+      'names below, or `usage`. Names and texts from an image are shown with control characters as `\\xNN`; in JSON, bytes that are ' +
+      'not UTF-8 are base64 under a name that ends in `Base64`.',
+    'On a terminal `--progress auto` draws a bar for each layer that is being read; elsewhere `render` writes a line for each ' +
+      'layer. `--progress json` makes all of standard error JSON lines, each with an `event`: `image`, `layer`, `finish`, ' +
+      '`warning`, `end` or `error`.',
+    ...statusSection({}),
+    '## Signals',
+    'The first Ctrl-C, SIGTERM or SIGHUP ends the work and removes what is unfinished; a second one ends the process at once, and ' +
+      'removes it all the same. After a SIGKILL a hidden `.NAME.shale-…` may be left beside an output; nothing ever reads it.',
+    '## Environment',
+    definitions(environment),
+    '## Files',
+    definitions(files),
+    '## Examples',
+    block(commandNames.filter(name => name !== 'help').map(name => findCommand(name)!.examples[0]!.line)),
+  ]);
 }
-export function formatManual(_: CommandName): string {
-  return '';
+
+/** The manual page of a command, in Markdown: doc/man/shale-NAME.md. */
+export function formatManual(name: CommandName): string {
+  const command: Command = findCommand(name)!;
+  const { own, limits } = splitOptions(command);
+  return join([
+    `# shale ${name}`,
+    `${command.summary[0]!.toUpperCase()}${command.summary.slice(1)}.`,
+    block([formatUsage(name)]),
+    ...command.description,
+    ...(command.operands.length === 0 ? [] : ['## Arguments', definitions(operands(command))]),
+    '## Options',
+    list([...own, 'help']),
+    ...(limits.length === 0
+      ? []
+      : [
+          '## Limits',
+          'What an image may ask of the machine. Each takes `none`, too; an image that passes one is refused with an error that names ' +
+            'the flag.',
+          list(limits),
+        ]),
+    '## Examples',
+    command.examples.map(({ what, line }) => `${what}:\n\n${block([line])}`).join('\n\n'),
+    ...statusSection(command.statuses ?? {}),
+    'The environment, signals, JSON and progress are the same for all commands: see [shale](shale.md).',
+  ]);
+}
+
+function statusSection(special: Readonly<Record<number, string>>): string[] {
+  const all = exitStatuses();
+  const chosen =
+    Object.keys(special).length === 0
+      ? all
+      : all.map(row => ({ ...row, what: special[row.status] ?? row.what }));
+  const rows = chosen.map(({ status, code, what }) => `| ${status} | ${code} | ${what} |`);
+  return ['## Exit status', ['| status | code | meaning |', '| --- | --- | --- |', ...rows].join('\n')];
+}
+
+function operands({ operands }: Command): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    operands.map(({ name, help, many, optional }) => {
+      const more = many === true ? ' (one or more)' : optional === true ? ' (may be left out)' : '';
+      return [name, `${help}${more}`];
+    }),
+  );
+}
+
+function page(name: CommandName): string {
+  return `shale-${name}.md`;
+}
+
+function list(names: readonly OptionName[]): string {
+  return names
+    .map(name => `- \`${formatFlag(name, { aligned: false })}\`: ${describeOption(name)}`)
+    .join('\n');
+}
+
+function definitions(table: Readonly<Record<string, string>>): string {
+  return Object.entries(table)
+    .map(([name, text]) => `- \`${name}\`: ${text}`)
+    .join('\n');
+}
+
+function block(lines: readonly string[]): string {
+  return ['```', ...lines, '```'].join('\n');
+}
+
+function join(parts: readonly string[]): string {
+  return `${parts.join('\n\n')}\n`;
 }

@@ -21,7 +21,7 @@ export class BarProgress implements Progress {
   readonly #options: BarOptions;
   readonly #begin = performance.now();
   #layers: Layers | undefined;
-  /** Which layers were shown last, by the position at which the window begins. */
+  /** The lengths of the lines that were drawn last. */
   #drawn: readonly number[] = [];
   #last = 0;
   #finishing = false;
@@ -49,7 +49,7 @@ export class BarProgress implements Progress {
     if (this.#ended) return;
     this.#ended = true;
     process.off('exit', this.#restore);
-    process.stderr.write(`${this.#erase()}${showCursor}`);
+    process.stderr.write(`${this.#goBack()}\x1b[J${showCursor}`);
   }
 
   #draw(): void {
@@ -60,17 +60,18 @@ export class BarProgress implements Progress {
       this.#formatLayer(layer, columns - 1),
     );
     lines.push(this.#formatTotal(this.#layers, columns - 1));
-    const text = lines.map(line => this.#paint(line)).join('\n');
-    process.stderr.write(`${this.#erase()}${text}\n`);
+    // Over what was there, and only then what is left of it: nothing flickers.
+    const text = lines.map(line => `${this.#paint(line)}\x1b[K\n`).join('');
+    process.stderr.write(`${this.#goBack()}${text}\x1b[J`);
     this.#drawn = lines.map(({ text }) => text.length);
   }
 
   /** Goes back to where the picture began. A terminal that has become narrower has broken its lines in two. */
-  #erase(): string {
+  #goBack(): string {
     if (this.#drawn.length === 0) return '';
     const columns = Math.max(1, process.stderr.columns ?? 80);
     const rows = this.#drawn.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / columns)), 0);
-    return `\x1b[${rows}A\r\x1b[J`;
+    return `\x1b[${rows}A\r`;
   }
 
   #formatLayer({ layer, name, size, read, state }: LayerState, columns: number): Line {

@@ -1,0 +1,44 @@
+import { type ErrorCode, exitStatus } from '../error/index.ts';
+import { usageStatus } from './error.ts';
+
+const meanings: Readonly<Record<ErrorCode, string>> = {
+  internal: 'a bug in Shale',
+  invalid: 'an image, an artifact or a request is malformed, or there was a warning under --strict',
+  'not-found': 'a file, an image, a platform or a path is not there',
+  exists: 'something stands where the output should go',
+  unauthenticated: 'a registry wants credentials',
+  denied: 'the operating system or a registry refuses',
+  corrupt: 'a digest, a size or a checksum is wrong, or an artifact differs from its image',
+  unsupported: 'a format, a media type or a feature that Shale does not have',
+  exhausted: 'a limit was passed (the message names its flag), or the disk is full',
+  unavailable: 'a device or a server failed; it may work later',
+  conflict: 'a file was changed while it was read',
+  cancelled: 'Ctrl-C; 129 and 143 are SIGHUP and SIGTERM',
+};
+
+/** All exit statuses, in their order. */
+export function exitStatuses(): { readonly status: number; readonly code: string; readonly what: string }[] {
+  const codes = Object.entries(exitStatus) as [ErrorCode, number][];
+  return [
+    { status: 0, code: '', what: 'it worked' },
+    { status: usageStatus, code: 'usage', what: 'the command line cannot be understood' },
+    { status: 141, code: '', what: 'the reader of standard output went away' },
+    ...codes.map(([code, status]) => ({ status, code, what: meanings[code] })),
+  ].sort((one, other) => one.status - other.status);
+}
+
+/** Variables that Shale reads. */
+export const environment: Readonly<Record<string, string>> = {
+  SOURCE_DATE_EPOCH:
+    "time in the squashfs superblock, unless --mtime is given; otherwise the image's creation time",
+  TMPDIR: 'where a tar for standard output is prepared; everything else is prepared beside its output',
+  NO_COLOR: 'no colours in progress',
+  TERM: 'dumb: lines instead of bars',
+  SHALE_DEBUG: 'errors come with their stack and causes',
+  XDG_CACHE_HOME: "where Node's compile cache is kept; ~/.cache if not set",
+};
+
+/** Files that Shale leaves behind on purpose. */
+export const files: Readonly<Record<string, string>> = {
+  '$XDG_CACHE_HOME/shale/compile/': 'compiled code, so that commands start fast; may be removed at any time',
+};
