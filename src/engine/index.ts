@@ -9,7 +9,9 @@
  * `code`, show `message` and `hint`. Every function takes an AbortSignal and rejects with `cancelled` when it is aborted.
  */
 export { type ErrorCode, ShaleError, type Warning, type WarningCode } from '../error/index.ts';
+export { cat } from './cat.ts';
 export { type ImageReport, inspect, type LayerContent, type LayerReport } from './inspect.ts';
+export { type ListEntry, list } from './list.ts';
 export type { ImageOptions, ProgressEvent, WarningSummary } from './options.ts';
 export {
   compressions,

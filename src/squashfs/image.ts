@@ -48,6 +48,8 @@ export interface SquashfsImage extends Disposable {
    * that the index names. Slashes at both ends do not matter, '' is the root. `not-found` when nothing is there.
    */
   lookup(path: ByteString): StoredInode;
+  /** The inode of one name in a directory, found as `lookup` finds each of a path's; undefined when it is not there. */
+  find(directory: StoredDirectory, name: ByteString): StoredInode | undefined;
   /** What stands in a directory, in the image's order, which is the byte order of the names. */
   list(directory: StoredDirectory): Iterable<StoredEntry>;
   /** An inode by its reference, as entries and the export table have it. */
@@ -153,15 +155,20 @@ class Image implements SquashfsImage {
     let inode: StoredInode = this.root;
     for (const name of path.split('/')) {
       if (name === '') continue;
-      const entry = inode.type === 'directory' ? this.#find(inode, name) : undefined;
-      if (entry === undefined) {
+      const found: StoredInode | undefined = inode.type === 'directory' ? this.find(inode, name) : undefined;
+      if (found === undefined) {
         throw new SquashfsError('not-found', `there is no ${printable(path)} in the image`, {
           detail: { path, name },
         });
       }
-      inode = this.#entryInode(entry, new Budget(this.#treeBytes));
+      inode = found;
     }
     return inode;
+  }
+
+  find(directory: StoredDirectory, name: ByteString): StoredInode | undefined {
+    const entry = this.#find(directory, name);
+    return entry === undefined ? undefined : this.#entryInode(entry, new Budget(this.#treeBytes));
   }
 
   xattrs(inode: StoredInode): Xattrs {

@@ -1,11 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
-import { createDecompressor } from '../../bytes/codec/index.ts';
 import { Warnings } from '../../error/index.ts';
 import { createNormaliser, type LayerEntry, type LayerLimits } from '../../layer/index.ts';
 import { merge } from '../../merge/index.ts';
-import { type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';
+import type { TarEntry, TarHandler } from '../../tar/index.ts';
 import type { ByteString } from '../../tree/index.ts';
+import { readTarFile } from '../tar-file.ts';
 import type { Artifact } from './artifact.ts';
 import { digestBytes } from './content-digests.ts';
 import type { Pace } from './pace.ts';
@@ -16,30 +15,10 @@ export interface Stray {
   readonly what: string;
 }
 
-const chunkBytes = 1024 * 1024;
-
 /** Reads an archive, compressed or not, as what it leaves when it is extracted over nothing. */
 export async function readTarArtifact(path: string, pace: Pace, limits: LayerLimits): Promise<Artifact> {
   const archive = new Archive(limits);
-  const parser = new TarParser(archive, limits);
-  const decoder = createDecompressor();
-  const file = openSync(path, 'r');
-  try {
-    const input = Buffer.allocUnsafe(chunkBytes);
-    const output = Buffer.allocUnsafe(chunkBytes);
-    for (let read = readSync(file, input); read > 0; read = readSync(file, input)) {
-      decoder.push(input.subarray(0, read));
-      for (let count = decoder.read(output); count > 0; count = decoder.read(output)) {
-        parser.write(output.subarray(0, count));
-        if (pace.isDue) await pace.rest();
-      }
-    }
-    decoder.finish();
-    parser.finish();
-  } finally {
-    decoder.close();
-    closeSync(file);
-  }
+  for (const _ of readTarFile(path, limits, archive)) if (pace.isDue) await pace.rest();
   return archive.result();
 }
 

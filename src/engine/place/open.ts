@@ -1,0 +1,74 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { wrapErrno } from '../../error/index.ts';
+import type { Content } from '../../merge/index.ts';
+import type { FileInode } from '../../tree/index.ts';
+import type { ImageOptions } from '../options.ts';
+import type { View } from './view.ts';
+
+const sourcePrefix = /^(oci|oci-archive|docker-archive):/;
+const magic = Buffer.from('hsqs');
+
+/**
+ * Opens what a person may want to look into: an image source, a squashfs or tar file, a directory. Loads only what that
+ * takes: a squashfs answers at once, an image has all of its layers read first.
+ */
+export async function openPlace(place: string, options: ImageOptions): Promise<View<unknown>> {
+  // Handles of different kinds never meet, and a caller only hands them back.
+  return (await open(place, options)) as View<unknown>;
+}
+
+async function open(place: string, options: ImageOptions): Promise<unknown> {
+  if (sourcePrefix.test(place)) return openImage(place, options);
+  try {
+    switch (detectKind(place)) {
+      case 'squashfs': {
+        const { SquashfsView } = await import('./squashfs-view.ts');
+        return new SquashfsView(place);
+      }
+      case 'directory': {
+        const { readDirectory, readFileIn } = await import('../../render/directory/index.ts');
+        const { TreeView } = await import('./tree-view.ts');
+        const tree = await readDirectory(
+          place,
+          options.signal === undefined ? {} : { signal: options.signal },
+        );
+        return new TreeView(tree, file => copied(readFileIn(place, file.content.path)));
+      }
+      case 'other': {
+        const { readTarContent, readTarTree } = await import('./tar-content.ts');
+        const { createLimits } = await import('../../layer/index.ts');
+        const { TreeView } = await import('./tree-view.ts');
+        const limits = createLimits(options.limits);
+        const tree = readTarTree(place, limits);
+        return new TreeView(tree, file => readTarContent(place, limits, file.content));
+      }
+    }
+  } catch (error) {
+    throw wrapErrno(error, `cannot read ${place}`);
+  }
+}
+
+async function openImage(source: string, options: ImageOptions): Promise<unknown> {
+  const { indexSource, mergeImage } = await import('../layers.ts');
+  const { readContent } = await import('./image-content.ts');
+  const { TreeView } = await import('./tree-view.ts');
+  const indexed = await indexSource(source, options);
+  const read = (file: FileInode<Content>) => readContent(indexed, file.content, options);
+  return new TreeView(mergeImage(indexed), read);
+}
+
+function detectKind(path: string): 'squashfs' | 'directory' | 'other' {
+  if (statSync(path).isDirectory()) return 'directory';
+  const file = openSync(path, 'r');
+  try {
+    const start = Buffer.alloc(magic.length);
+    readSync(file, start, 0, start.length, 0);
+    return start.equals(magic) ? 'squashfs' : 'other';
+  } finally {
+    closeSync(file);
+  }
+}
+
+function* copied(chunks: Iterable<Uint8Array>): Generator<Uint8Array, void, undefined> {
+  for (const chunk of chunks) yield Uint8Array.from(chunk);
+}
