@@ -117,8 +117,10 @@ export class BlockWriter {
   async ready(): Promise<void> {
     // A batch holds the slabs that it was cut from: it must not wait for more input when the readers wait for slabs.
     if (this.#options.pool.pending < 2 || this.#slabs.free <= this.#slabs.count / 2) this.#submit();
+    // The pool must still get room for its output, or nothing that holds slabs would ever be done.
+    const { threads } = this.#options.pool;
     while (this.#spare.length < fragmentSlabs) {
-      this.#spare.push(await new Promise<number>(give => this.#slabs.request(() => 0, give)));
+      this.#spare.push(await new Promise<number>(give => this.#slabs.request(() => threads, give)));
     }
     while (this.#options.pool.pending > 64) await this.#progress();
   }

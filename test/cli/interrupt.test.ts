@@ -12,9 +12,7 @@ let directory: ReturnType<typeof temporary>;
 let source = '';
 before(async () => {
   directory = temporary();
-  source = await writeImage(directory.file('image'), [
-    layer({ f: randomBytes(24 << 20), g: randomBytes(24 << 20) }),
-  ]);
+  source = await writeImage(directory.file('image'), [layer({ f: { content: randomBytes(48 << 20) } })]);
 });
 after(() => directory[Symbol.dispose]());
 

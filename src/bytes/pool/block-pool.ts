@@ -57,6 +57,10 @@ export class BlockPool {
     }
   }
 
+  get threads(): number {
+    return this.#threads.length;
+  }
+
   /** Jobs submitted and not yet answered. */
   get pending(): number {
     return this.#queue.length - this.#head + this.#running.size;
