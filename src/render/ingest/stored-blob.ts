@@ -12,6 +12,8 @@ export class StoredBlob implements Disposable {
   readonly #file: number;
   readonly #buffer: Buffer;
   #read = 0;
+  /** What `verify` has found: undefined before its first call. */
+  #verdict: { readonly failure: unknown } | undefined;
 
   constructor(blob: BlobLocation, digest: Digest | undefined) {
     this.#blob = blob;
@@ -43,10 +45,20 @@ export class StoredBlob implements Disposable {
     return chunk;
   }
 
-  /** Reads what is left, and throws ContentError `corrupt` if the blob is not what its digest says. */
+  /** Reads what is left, and throws ContentError `corrupt` if the blob is not what its digest says. Again, the same. */
   verify(): void {
-    while (this.next() !== undefined);
-    this.#verifier?.finish();
+    this.#verdict ??= { failure: this.#verify() };
+    if (this.#verdict.failure !== undefined) throw this.#verdict.failure;
+  }
+
+  #verify(): unknown {
+    try {
+      while (this.next() !== undefined);
+      this.#verifier?.finish();
+      return undefined;
+    } catch (failure) {
+      return failure;
+    }
   }
 
   [Symbol.dispose](): void {
