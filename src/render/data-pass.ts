@@ -60,16 +60,17 @@ export class DataPass {
     const digests: Uint8Array[] = [];
     const state = { left: 0 };
     let read = 0;
+    // Before the first batch too: a sink needs room of its own for what comes.
+    for (const sink of sinks) await sink.ready();
     for (let batch = await reading.next(); batch !== undefined; batch = await reading.next()) {
       for (const entry of decodeEntries(batch.entries)) entries.push(entry);
       if (batch.digests.length > 0) digests.push(batch.digests);
       if (this.#options.first) this.#count(batch);
-      // Before the first one too: a sink may need room of its own for what comes.
-      for (const sink of sinks) await sink.ready();
       this.#play(batch.events, state, entries, wants, taken);
       if (batch.slab !== undefined) slabs.release(batch.slab);
       read += batch.read;
       onProgress(reading.layer, read);
+      for (const sink of sinks) await sink.ready();
     }
     if (state.left > 0) throw new ShaleError('internal', `layer ${reading.layer} ended inside a file`);
     const end = reading.end!;
