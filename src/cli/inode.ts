@@ -1,4 +1,5 @@
-import { type Inode, printable, type Timestamp, type Xattrs } from '../tree/index.ts';
+import type { Inode, Timestamp, Xattrs } from '../tree/index.ts';
+import { printable } from '../tree/printable.ts';
 import { jsonBytes } from './bytes.ts';
 
 /** What can be said of an inode without its content. */

@@ -19,7 +19,7 @@ export async function main(args: string[]): Promise<void> {
   let line: CommandLine | undefined;
   const report = (error: unknown) =>
     reportFailure(error, {
-      json: line === undefined ? args.includes('--json') : line.values.json === true && line.command !== 'ls',
+      json: line === undefined ? args.includes('--json') : line.values.json === true,
       jsonLines: line?.values.progress === 'json',
     });
   process.on('uncaughtException', error => process.exit(report(error)));

@@ -1,15 +1,14 @@
 import { once } from 'node:events';
-import { byteString, printable } from '../tree/index.ts';
+import { byteString, printable } from '../tree/printable.ts';
 
 /** Writes to standard output as it is; what comes from an image goes through `safe` or `formatJson` first. */
 export function print(text: string): void {
   process.stdout.write(text);
 }
 
-/** Writes data to standard output, at the reader's pace. */
+/** Writes data to standard output, at the reader's pace; the stream keeps `bytes` until they are written. */
 export async function printBytes(bytes: Uint8Array): Promise<void> {
-  // The stream keeps what it is given until it is written.
-  if (!process.stdout.write(Buffer.from(bytes))) await once(process.stdout, 'drain');
+  if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
 }
 
 /** Waits until standard output has taken all it was given and can take more. */

@@ -49,6 +49,9 @@ export async function run(
     cwd: options.cwd,
     env: cleanEnvironment(options.env),
     stdio: ['ignore', 'pipe', 'pipe'],
+    // One that hangs fails its test, instead of all that come after.
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
   });
   const stdout: Buffer[] = [];
   let stderr = '';

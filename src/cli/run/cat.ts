@@ -1,6 +1,16 @@
-import { ShaleError } from '../../error/index.ts';
+import { cat } from '../../engine/cat.ts';
 import type { Invocation } from '../command.ts';
+import { readImageOptions } from '../image-options.ts';
+import { printBytes } from '../output.ts';
 
-export async function run(_: Invocation): Promise<number> {
-  throw new ShaleError('unsupported', 'not yet');
+export async function run(invocation: Invocation): Promise<number> {
+  const { operands, signal } = invocation;
+  const [place, ...paths] = operands as [string, ...string[]];
+  for (const path of paths) {
+    for await (const chunk of cat(place, path, readImageOptions(invocation))) {
+      signal.throwIfAborted();
+      await printBytes(chunk);
+    }
+  }
+  return 0;
 }
