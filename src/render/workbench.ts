@@ -38,7 +38,9 @@ export class Workbench implements AsyncDisposable {
     this.jobs = Math.max(1, options.jobs ?? parallelism());
     const readers = Math.max(1, Math.min(this.jobs, options.layers));
     const reserve = options.outputs * (BlockWriter.reserve + 2 * this.jobs);
-    const least = reserve + 2 * readers + 2;
+    // What a writer always holds (its fragments, and an open block across two slabs) is never free, so it comes on top.
+    const held = options.outputs * (BlockWriter.reserve + 2);
+    const least = reserve + held + 2 * readers + 2;
     this.slabs = new SlabPool(countSlabs(this.jobs, readers, least, options));
     this.#failed = new Promise((_, reject) => {
       this.#fail = reject;
