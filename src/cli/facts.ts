@@ -34,6 +34,7 @@ export const environment: Readonly<Record<string, string>> = {
   TMPDIR: 'where a tar for standard output is prepared; everything else is prepared beside its output',
   NO_COLOR: 'no colours in progress',
   TERM: 'dumb: lines instead of bars',
+  'LC_ALL, LC_CTYPE, LANG': 'whether bars may be drawn in UTF-8',
   SHALE_DEBUG: 'errors come with their stack and causes',
   XDG_CACHE_HOME: "where Node's compile cache is kept; ~/.cache if not set",
 };

@@ -148,6 +148,18 @@ test('usage errors are one line that ends in where to read on; SHALE_DEBUG shows
   assert.match(debug.stderr, /^\s+at .*\.ts:\d+/m);
 });
 
+test('an error that nobody foresaw is called a bug, without a stack', async () => {
+  const failure = new URL('../../src/cli/failure.ts', import.meta.url);
+  const script = `import { reportFailure } from ${JSON.stringify(failure)};
+    process.exitCode = reportFailure(new TypeError('x is not y\x1b'), { json: true, jsonLines: false });`;
+  const { status, stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', script]);
+  assert.deepEqual([status, JSON.parse(stdout.toString()).error.code], [1, 'internal']);
+  assert.match(
+    stderr,
+    /^shale: internal error: x is not y\\x1b\n {2}this is a bug in Shale; please report .*\n$/,
+  );
+});
+
 test('what an image says cannot steer the terminal, in messages neither', async () => {
   using directory = temporary();
   const evil = '\x1b]0;owned\x07\x9b31m\u202e\n';
