@@ -34,8 +34,6 @@ export interface Command {
   readonly examples: readonly Example[];
   /** Exit statuses that mean something special here. */
   readonly statuses?: Readonly<Record<number, string>>;
-  /** Its code is loaded only when it runs. */
-  readonly load: () => Promise<{ readonly run: Run }>;
 }
 
 const limits = [
@@ -93,7 +91,6 @@ export const commands = {
         line: 'shale render oci:layout rootfs/ --platform linux/arm64',
       },
     ],
-    load: () => import('./run/render.ts'),
   },
   inspect: {
     summary: 'show what an image says of itself, and what is in its layers',
@@ -108,7 +105,6 @@ export const commands = {
       { what: 'Where its bytes are, and which are wasted', line: 'shale inspect oci:layout:latest --layers' },
       { what: 'For a program', line: 'shale inspect oci:layout --json | jq -r .config.Entrypoint[]' },
     ],
-    load: () => import('./run/inspect.ts'),
   },
   verify: {
     summary: 'compare a rendered squashfs, tar or directory with its image',
@@ -123,7 +119,6 @@ export const commands = {
       { what: 'In a script', line: 'shale verify oci:layout root.tar --quiet || echo differs' },
     ],
     statuses: { 8: 'the artifact differs from the image, or one of the two is damaged' },
-    load: () => import('./run/verify.ts'),
   },
   why: {
     summary: 'say which layers supplied, changed and deleted a path',
@@ -138,7 +133,6 @@ export const commands = {
       { what: 'Why is this one gone', line: 'shale why oci-archive:image.tar usr/bin/perl' },
     ],
     statuses: { 4: 'no layer ever had the path, or the image is not there' },
-    load: () => import('./run/why.ts'),
   },
   ls: {
     summary: 'list what is in an artifact or an image',
@@ -164,7 +158,6 @@ export const commands = {
       { what: 'Everything below /etc, with modes and owners', line: 'shale ls root.sqfs /etc -lR' },
       { what: 'An image, without rendering it', line: 'shale ls oci:layout:latest usr/bin' },
     ],
-    load: () => import('./run/ls.ts'),
   },
   cat: {
     summary: 'print files of an artifact or an image',
@@ -177,18 +170,16 @@ export const commands = {
       { what: 'One file', line: 'shale cat root.sqfs /etc/os-release' },
       { what: 'Out of an image, into a file', line: 'shale cat oci:layout:latest bin/busybox > busybox' },
     ],
-    load: () => import('./run/cat.ts'),
   },
   help: {
     summary: 'show the help of a command',
     description: ['Prints the same as --help after the command.'],
-    operands: [{ name: 'COMMAND', help: 'one of the commands above', optional: true }],
+    operands: [{ name: 'COMMAND', help: 'the command; all of them if it is left out', optional: true }],
     options: ['markdown'],
     examples: [
       { what: 'All commands', line: 'shale help' },
       { what: 'One of them', line: 'shale help render' },
     ],
-    load: () => import('./run/help.ts'),
   },
 } as const satisfies Readonly<Record<string, Command>>;
 

@@ -1,5 +1,4 @@
 import { constants } from 'node:os';
-import { isatty } from 'node:tty';
 import { removeUnfinished } from '../engine/host.ts';
 import { ShaleError } from '../error/index.ts';
 import { tell } from './output.ts';
@@ -12,16 +11,14 @@ export interface Interruption {
 }
 
 /**
- * From here on the first SIGINT, SIGTERM or, on a terminal, SIGHUP aborts, so that the work can clean up; a second one ends the process at
+ * From here on the first SIGINT, SIGTERM or SIGHUP aborts, so that the work can clean up; a second one ends the process at
  * once. However it ends, unless it is killed outright, unfinished files are removed.
  */
 export function watchInterrupts(): Interruption {
   const controller = new AbortController();
   let status: number | undefined;
   process.on('exit', removeUnfinished);
-  // To listen for SIGHUP is to undo nohup, which leaves no terminal at any of the three.
-  const attached = [0, 1, 2].some(descriptor => isatty(descriptor));
-  for (const name of ['SIGINT', 'SIGTERM', ...(attached ? (['SIGHUP'] as const) : [])] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       const again = status !== undefined;
       status = 128 + constants.signals[name];

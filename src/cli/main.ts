@@ -1,10 +1,21 @@
-import { commands, type Invocation } from './command.ts';
+import type { CommandName, Run } from './command.ts';
 import { usageStatus } from './error.ts';
 import { reportFailure } from './failure.ts';
 import { formatHelp, formatOverview } from './help.ts';
 import { watchInterrupts, watchPipes } from './interrupt.ts';
 import { flush, print } from './output.ts';
 import { type CommandLine, parseCommandLine } from './parse.ts';
+
+/** A command's code is loaded only when it runs. */
+const load: Readonly<Record<CommandName, () => Promise<{ readonly run: Run }>>> = {
+  render: () => import('./run/render.ts'),
+  inspect: () => import('./run/inspect.ts'),
+  verify: () => import('./run/verify.ts'),
+  why: () => import('./run/why.ts'),
+  ls: () => import('./run/ls.ts'),
+  cat: () => import('./run/cat.ts'),
+  help: () => import('./run/help.ts'),
+};
 
 /**
  * The command line: the one place that reads arguments and prints. `option.ts` and `command.ts` are tables; parsing, --help,
@@ -49,7 +60,7 @@ async function dispatch({ command, operands, values }: CommandLine): Promise<num
     return usageStatus;
   }
   const { signal, status } = watchInterrupts();
-  const { run }: { run: (invocation: Invocation) => Promise<number> } = await commands[command].load();
+  const { run } = await load[command]();
   try {
     return await run({ operands, values, signal });
   } catch (error) {

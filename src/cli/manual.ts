@@ -36,7 +36,7 @@ export function formatManualOverview(): string {
       '`warning`, `end` or `error`.',
     ...statusSection({}),
     '## Signals',
-    'The first Ctrl-C, SIGTERM or, on a terminal, SIGHUP ends the work and removes what is unfinished; a second one ends the process at once, and ' +
+    'The first Ctrl-C, SIGTERM or SIGHUP ends the work and removes what is unfinished; a second one ends the process at once, and ' +
       'removes it all the same. After a SIGKILL hidden files or directories `.NAME.*shale-*` may be left beside an output; nothing ever reads them.',
     '## Environment',
     definitions(environment),
