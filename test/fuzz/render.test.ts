@@ -41,7 +41,7 @@ async function tryRender(source: string, options: ImageOptions = {}): Promise<un
   ];
   let failure: unknown;
   try {
-    await render(source, outputs, { platform: 'linux/amd64', ...options });
+    await render(source, outputs, { platform: 'linux/amd64', jobs: 1, ...options });
     return undefined;
   } catch (error) {
     failure = error;
@@ -81,7 +81,7 @@ const upper = (change: (bytes: Buffer) => Buffer) => ({
 test(`a layer that was cut before it was named is corrupt, wherever (SEED=${seed})`, async () => {
   const random = createRandom(seed);
   for (const form of ['none', 'gzip', 'zstd', 'members'] as const) {
-    for (const part of [0, 0.01, random.integer(1000) / 1000, 0.999]) {
+    for (const part of [0, random.integer(1000) / 1000, 0.999]) {
       const change = (bytes: Buffer) => bytes.subarray(0, Math.floor(bytes.length * part));
       const error = await renderBent(good, upper(change), form);
       const what = `${form} cut at ${part}`;
@@ -95,7 +95,7 @@ test(`a layer that was cut before it was named is corrupt, wherever (SEED=${seed
 test(`a layer with a flipped byte is corrupt, wherever (SEED=${seed})`, async () => {
   const random = createRandom(seed + 1);
   for (const form of ['none', 'gzip', 'zstd', 'frames'] as const) {
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       let at = 0;
       const named = random.chance(0.5);
       const flip = (bytes: Buffer) => {
@@ -220,12 +220,12 @@ test(`an aborted render is cancelled, whenever that is, and leaves nothing (SEED
   assert.equal(await tryRender(source), undefined);
   const whole = performance.now() - begin;
   let cancelled = 0;
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 8; round++) {
     const controller = new AbortController();
     const options = { signal: controller.signal, jobs: 1 + random.integer(3) };
     if (round === 0) controller.abort();
     const rendering = tryRender(source, options);
-    const delay = Math.floor((whole * (round + random.integer(100) / 100)) / 12);
+    const delay = Math.floor((whole * (round + random.integer(100) / 100)) / 8);
     const abort = sleep(delay).then(() => controller.abort());
     const error = await Promise.race([rendering, sleep(delay + 10_000, 'hangs')]);
     await abort;
@@ -235,6 +235,40 @@ test(`an aborted render is cancelled, whenever that is, and leaves nothing (SEED
     cancelled += 1;
   }
   assert.ok(cancelled >= 3, `only ${cancelled} renders were still on their way`);
+});
+
+test(`the least memory that is accepted suffices (SEED=${seed})`, async () => {
+  for (let round = 0; round < 4; round++) {
+    using scratch = new Scratch();
+    const random = createRandom(seed + 10 + round);
+    const blockSize = random.pick([4096, 131072, mebibyte]);
+    // Tails of more than half a block: none shares a fragment block with another.
+    const large = Array.from({ length: 100 }, (_, index) => {
+      const size = Math.min(blockSize, 262144) / 2 + (random.integer(100_000) % 2000);
+      const noise = Buffer.alloc(size + index, `${index} of some text`);
+      for (let at = 0; at < noise.length; at += 16)
+        noise.writeUInt32LE(random.integer(0x1_0000_0000), Math.min(at, noise.length - 4));
+      return writeRecord(createRecord({ type: 'file', path: `${index}`, size: noise.length }), noise);
+    });
+    const source = await writeLayout(
+      scratch.directory('layout'),
+      layoutOf([tarOf(...large)], () => 'none'),
+    );
+    const outputs = ['a.sqfs', 'b.sqfs']
+      .slice(0, 1 + random.integer(2))
+      .map(name => ({
+        path: scratch.file(name),
+        blockSize,
+        compression: random.pick(['zstd', 'none'] as const),
+      }));
+    const options = { platform: 'linux/amd64', jobs: 1 + random.integer(4) };
+    const error = await render(source, outputs, { ...options, memory: 1 }).catch((given: unknown) => given);
+    assertShaleError(error, 'no memory');
+    const memory = error.detail.needed as number;
+    const rendering = render(source, outputs, { ...options, memory });
+    const end = await Promise.race([rendering, sleep(20_000, 'hangs', { ref: false })]);
+    assert.notEqual(end, 'hangs', JSON.stringify({ outputs, options, memory, seed: seed + 10 + round }));
+  }
 });
 
 test('an aborted verification is cancelled', async () => {

@@ -26,7 +26,7 @@ import { createWildStack } from '../model/wild.ts';
 import { requires } from '../requirement.ts';
 
 const seed = readSeed();
-const count = Number(process.env.COUNT ?? 10);
+const count = Number(process.env.COUNT ?? 8);
 
 function createImage(random: Random, index: number): Stack {
   for (;;) {
