@@ -254,13 +254,11 @@ test(`the least memory that is accepted suffices (SEED=${seed})`, async () => {
       scratch.directory('layout'),
       layoutOf([tarOf(...large)], () => 'none'),
     );
-    const outputs = ['a.sqfs', 'b.sqfs']
-      .slice(0, 1 + random.integer(2))
-      .map(name => ({
-        path: scratch.file(name),
-        blockSize,
-        compression: random.pick(['zstd', 'none'] as const),
-      }));
+    const outputs = ['a.sqfs', 'b.sqfs'].slice(0, 1 + random.integer(2)).map(name => ({
+      path: scratch.file(name),
+      blockSize,
+      compression: random.pick(['zstd', 'none'] as const),
+    }));
     const options = { platform: 'linux/amd64', jobs: 1 + random.integer(4) };
     const error = await render(source, outputs, { ...options, memory: 1 }).catch((given: unknown) => given);
     assertShaleError(error, 'no memory');

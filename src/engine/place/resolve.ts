@@ -29,10 +29,7 @@ export function resolve<H>(view: View<H>, path: ByteString, follow: boolean): Re
   for (let name = steps.pop(); name !== undefined; name = steps.pop()) {
     const { handle } = trail.at(-1)!;
     const { type } = view.describe(handle);
-    if (type !== 'directory') {
-      if (steps.length === 0 && name === '') break;
-      fail('invalid', `/${printable(join(trail))} is a ${type}, not a directory`);
-    }
+    if (type !== 'directory') fail('invalid', `/${printable(join(trail))} is a ${type}, not a directory`);
     if (name === '' || name === '.') continue;
     if (name === '..') {
       if (trail.length > 1) trail.pop();
