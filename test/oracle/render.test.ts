@@ -81,7 +81,7 @@ test(`what three artifacts of one call hold is what the model says (SEED=${seed}
 });
 
 test(`verify finds no difference in what was rendered of wild metadata (SEED=${seed} COUNT=${count})`, async () => {
-  for (let index = 0; index < count; index++) {
+  for (let index = 0; index < count / 2; index++) {
     using scratch = new Scratch();
     const random = createRandom(seed + 1000 + index);
     const stack = createImage(random, index);
@@ -89,7 +89,7 @@ test(`verify finds no difference in what was rendered of wild metadata (SEED=${s
     const image = fillStack(stack, random, blockSize);
     const files = layoutOf(writeLayers(image), () => random.pick(forms));
     const source = await writeLayout(scratch.directory('layout'), files);
-    const what = `SEED=${seed + index} COUNT=1 ${JSON.stringify(outputs[0])}\n${formatStack(stack)}`;
+    const what = `SEED=${seed + index} COUNT=2 ${JSON.stringify(outputs[0])}\n${formatStack(stack)}`;
     try {
       await render(source, process.geteuid?.() === 0 ? outputs : outputs.slice(0, 2));
     } catch (error) {
@@ -97,7 +97,7 @@ test(`verify finds no difference in what was rendered of wild metadata (SEED=${s
       continue;
     }
     for (const { path } of process.geteuid?.() === 0 ? outputs : outputs.slice(0, 2)) {
-      const { differences, format } = await verify(source, path);
+      const { differences, format } = await verify(source, path, { jobs: 1 });
       assert.deepEqual(differences, [], `${format}: ${what}`);
     }
   }

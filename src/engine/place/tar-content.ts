@@ -37,7 +37,7 @@ export function* readTarContent(
       else if (position === wanted) isDone = true;
     },
     data(chunk) {
-      if (position === wanted && !isDone) chunks.push(chunk.slice());
+      if (position === wanted && !isDone) chunks.push(new Uint8Array(chunk));
     },
     hole(length) {
       if (position !== wanted || isDone) return;
