@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { floorParts } from './floor.ts';
 import { type BenchImage, provideImage, type Recipe, recipes } from './image.ts';
 import { type Cost, isInstalled, measure, median } from './measure.ts';
 
@@ -10,7 +11,7 @@ import { type Cost, isInstalled, measure, median } from './measure.ts';
  * `npm run bench`: Shale beside the chains of C programs that do the same, in one run, turn by turn, on the same content:
  * gzip layers to squashfs with zstd level 3. The programs that read a tar read one; they get the root filesystem as a
  * single layer (`merged`), and Shale runs on that image as well as on the one of several layers. Shale alone verifies
- * digests and diffIDs, and applies whiteouts.
+ * digests and diffIDs, and applies whiteouts. The floor is what its unavoidable steps cost on all cores.
  *
  *     --runs N          rounds; the table shows the median (default 5)
  *     --bytes N         size of the image, uncompressed (default 1.05e9)
@@ -54,9 +55,15 @@ async function createRace(): Promise<readonly Contender[]> {
   describe('several layers', several);
   describe('one layer', merged);
   const layer = path.join(merged.directory, 'blobs', 'sha256', findLayer(merged));
+  const floor = await floorParts(layer, os.availableParallelism());
   return [
     { name: 'shale, several layers', needs: [], command: render(several) },
     { name: 'shale, one layer', needs: [], command: render(merged) },
+    {
+      name: 'floor (see floor.ts)',
+      needs: [],
+      command: `touch ${output}; ${process.execPath} ${path.join(import.meta.dirname, 'floor.ts')} ${floor.join(' ')}`,
+    },
     {
       name: 'igzip | tar2sqfs',
       needs: ['igzip', 'tar2sqfs'],

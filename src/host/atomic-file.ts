@@ -98,6 +98,7 @@ class OpenAtomicFile implements AtomicFile {
   }
 
   writeAt(chunk: Uint8Array, position: number): void {
+    this.#checkOpen();
     try {
       writeAll(this.fd, chunk, position);
     } catch (error) {
@@ -107,6 +108,7 @@ class OpenAtomicFile implements AtomicFile {
   }
 
   truncate(length: number): void {
+    this.#checkOpen();
     try {
       ftruncateSync(this.fd, length);
     } catch (error) {
@@ -137,6 +139,11 @@ class OpenAtomicFile implements AtomicFile {
     } catch (error) {
       throw wrapErrno(error, `cannot make ${this.path} durable`);
     }
+  }
+
+  /** A late call must not reach another file that got the same number. */
+  #checkOpen(): void {
+    if (this.#state === 'closed') throw new HostError('internal', `${this.path} is written to after its end`);
   }
 
   #close(): void {

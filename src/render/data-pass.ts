@@ -14,6 +14,8 @@ export interface DataPassOptions {
   readonly limits: LayerLimits;
   readonly warnings: Warnings;
   readonly onProgress: LayerProgress;
+  /** Throws when the work has failed meanwhile. */
+  readonly check: () => void;
   /** Whether layers are read for the first time: then they count for the limits, and their warnings are heard. */
   readonly first: boolean;
   /** The number of the first content. */
@@ -55,7 +57,7 @@ export class DataPass {
     wants: (entry: LayerEntry, position: number) => boolean,
     taken: (position: number, id: number) => void,
   ): Promise<ReadLayer> {
-    const { sinks, slabs, onProgress } = this.#options;
+    const { sinks, slabs, onProgress, check } = this.#options;
     const entries: LayerEntry[] = [];
     const digests: Uint8Array[] = [];
     const state = { left: 0 };
@@ -63,6 +65,7 @@ export class DataPass {
     // Before the first batch too: a sink needs room of its own for what comes.
     for (const sink of sinks) await sink.ready();
     for (let batch = await reading.next(); batch !== undefined; batch = await reading.next()) {
+      check();
       for (const entry of decodeEntries(batch.entries)) entries.push(entry);
       if (batch.digests.length > 0) digests.push(batch.digests);
       if (this.#options.first) this.#count(batch);

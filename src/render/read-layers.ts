@@ -19,8 +19,17 @@ export async function readLayers(
 ): Promise<readonly ReadLayer[]> {
   const { limits, warnings, digests = false, onProgress = () => {} } = options;
   await using bench = new Workbench({ ...options, layers: layers.length, outputs: 0 });
-  const { slabs, ingest } = bench;
-  const pass = new DataPass({ slabs, sinks: [], limits, warnings, onProgress, first: true, firstId: 0 });
+  const { slabs, ingest, check } = bench;
+  const pass = new DataPass({
+    slabs,
+    sinks: [],
+    limits,
+    warnings,
+    onProgress,
+    check,
+    first: true,
+    firstId: 0,
+  });
   const readings = layers.map((source, layer) =>
     ingest.read({ kind: 'layer', layer, ...source, limits, strict: warnings.strict, data: false, digests }),
   );

@@ -4,6 +4,7 @@ import { type Content, merge } from '../merge/index.ts';
 import type { Timestamp, Tree } from '../tree/index.ts';
 import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
 import type { LayerSource } from './layer-source.ts';
+import { DirectorySink } from './sink/directory-sink.ts';
 import type { Output, Sink } from './sink/sink.ts';
 import { findWanted } from './wanted.ts';
 import { Workbench, type WorkbenchOptions } from './workbench.ts';
@@ -47,8 +48,13 @@ export async function render(
   await using stack = new AsyncDisposableStack();
   const sinks = await openSinks(bench);
   for (const sink of sinks) stack.use(sink);
-  const rendering = new Rendering(layers, bench, sinks, options);
-  return await bench.race(rendering.run());
+  const rendered = await bench.race(new Rendering(layers, bench, sinks, options).run());
+  // From here on nothing is stopped half-way: an abort that comes now is too late. What can still fail, first.
+  const fallible = (sink: Sink) => (sink instanceof DirectorySink ? 0 : 1);
+  const outputs = new Map<Sink, Output>();
+  for (const sink of [...sinks].sort((a, b) => fallible(a) - fallible(b)))
+    outputs.set(sink, await sink.commit());
+  return { ...rendered, outputs: sinks.map(sink => outputs.get(sink)!) };
 }
 
 /** Of one layer: which contents were taken, and under which numbers. */
@@ -76,7 +82,7 @@ class Rendering {
     this.#taken = layers.map(() => new Map());
   }
 
-  async run(): Promise<Rendered> {
+  async run(): Promise<Omit<Rendered, 'outputs'>> {
     const { created, warnings, limits } = this.#options;
     const read = await this.#predict();
     const tree = merge(read, { created, warnings, limits });
@@ -84,9 +90,7 @@ class Rendering {
     await this.#correct(wanted);
     this.#options.onFinish?.();
     for (const sink of this.#sinks) await sink.finish(tree, ({ content }) => this.#numberOf(content));
-    const outputs: Output[] = [];
-    for (const sink of this.#sinks) outputs.push(await sink.commit());
-    return { outputs, tree, layers: read, readAgain: this.#readAgain };
+    return { tree, layers: read, readAgain: this.#readAgain };
   }
 
   /** The first pass: all layers, each against the shadow of those above it. */
@@ -96,7 +100,8 @@ class Rendering {
     await this.#pass(this.#newestFirst(), true, {
       wants: entry => !shadow.hides(entry.path),
       ended: (layer, result) => {
-        shadow.add(result.entries);
+        // What the oldest layer hides, nobody asks.
+        if (layer > 0) shadow.add(result.entries);
         read[layer] = result;
       },
     });
@@ -131,9 +136,18 @@ class Rendering {
     },
   ): Promise<void> {
     const { limits, warnings, onProgress = () => {} } = this.#options;
-    const { slabs, ingest } = this.#bench;
+    const { slabs, ingest, check } = this.#bench;
     const firstId = this.#nextId;
-    const pass = new DataPass({ slabs, sinks: this.#sinks, limits, warnings, onProgress, first, firstId });
+    const pass = new DataPass({
+      slabs,
+      sinks: this.#sinks,
+      limits,
+      warnings,
+      onProgress,
+      check,
+      first,
+      firstId,
+    });
     const readings = layers.map(layer =>
       ingest.read({
         kind: 'layer',

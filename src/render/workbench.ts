@@ -32,6 +32,7 @@ export class Workbench implements AsyncDisposable {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
   #fail!: (error: unknown) => void;
+  #failure: { readonly error: unknown } | undefined;
 
   /** `outputs`: how many sinks compress; each has threads, and slabs that it holds, of its own. */
   constructor(options: WorkbenchOptions & { readonly layers: number; readonly outputs: number }) {
@@ -57,7 +58,15 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** Ends the work with this error, unless it has failed already. */
-  readonly fail = (error: unknown): void => this.#fail(error);
+  readonly fail = (error: unknown): void => {
+    this.#failure ??= { error };
+    this.#fail(error);
+  };
+
+  /** Throws what the work has failed with: whoever goes on after an await must not touch what is being closed. */
+  readonly check = (): void => {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  };
 
   race<T>(work: Promise<T>): Promise<T> {
     return Promise.race([work, this.#failed]);
@@ -65,6 +74,7 @@ export class Workbench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#failure ??= { error: new ShaleError('internal', 'the work goes on after its end') };
     await this.ingest.close();
   }
 }

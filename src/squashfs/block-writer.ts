@@ -190,7 +190,7 @@ export class BlockWriter {
     this.#releaseSpans(this.#spans);
     this.#spans = [];
     this.#filled = 0;
-    const key = `${length}:${hash('sha256', this.#memory.subarray(start, at), 'base64')}`;
+    const key = hash('sha256', this.#memory.subarray(start, at), 'binary');
     const known = this.#tails.get(key);
     if (known !== undefined) return known;
     const place = { index: fragment.index, offset: fragment.length };

@@ -1,4 +1,5 @@
-import { type BlockAlgorithm, defaultLevel, levelRange } from '../bytes/codec/index.ts';
+import { defaultLevel, levelRange } from '../bytes/codec/level.ts';
+import type { BlockAlgorithm } from '../bytes/codec/types.ts';
 import type { Struct } from '../bytes/struct.ts';
 import { SquashfsError } from './error.ts';
 import { gzipOptions, lz4Options, lzoOptions, metadataStored, xzOptions, zstdOptions } from './layout.ts';

@@ -1,4 +1,4 @@
-import { createBlockDecompressor } from '../bytes/codec/index.ts';
+import { createBlockDecompressor } from '../bytes/codec/block.ts';
 import type { BlockDecompressor } from '../bytes/codec/types.ts';
 import {
   type ByteString,

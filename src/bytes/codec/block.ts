@@ -3,31 +3,9 @@ import { XzBlockCompressor, XzBlockDecompressor } from './block-xz.ts';
 import { ZlibBlockCompressor, ZlibBlockDecompressor } from './block-zlib.ts';
 import { ZstdBlockCompressor, ZstdBlockDecompressor } from './block-zstd.ts';
 import { CodecError } from './error.ts';
+import { defaultLevel, levelRange } from './level.ts';
 import { Lz4BlockCompressor, Lz4BlockDecompressor } from './lz4.ts';
 import type { BlockAlgorithm, BlockCompressor, BlockDecompressor } from './types.ts';
-
-/** What levels an algorithm has; `lowest` is the fastest. */
-export interface LevelRange {
-  readonly lowest: number;
-  readonly highest: number;
-}
-
-const ranges: Readonly<Record<BlockAlgorithm, LevelRange & { readonly default: number }>> = {
-  gzip: { lowest: 1, highest: 9, default: 9 },
-  xz: { lowest: 0, highest: 9, default: 6 },
-  // One speed only; any level of the others would promise a difference that is not there.
-  lz4: { lowest: 1, highest: 1, default: 1 },
-  zstd: { lowest: 1, highest: 22, default: 3 },
-};
-
-export function levelRange(algorithm: BlockAlgorithm): LevelRange {
-  const { lowest, highest } = ranges[algorithm];
-  return { lowest, highest };
-}
-
-export function defaultLevel(algorithm: BlockAlgorithm): number {
-  return ranges[algorithm].default;
-}
 
 /** Whether blocks can be compressed so on this machine, and if not, why and what would help. */
 export type Availability =

@@ -10,20 +10,21 @@
  * work faster (`../native`); the bytes are the same with and without it, and so is what is accepted. Only compressing
  * with xz needs one: see `isAvailable`.
  *
+ * `ls`, `cat` and the threads of a render import the file that they need instead of this one, for every module costs
+ * them part of a millisecond before they answer.
+ *
  * The formats are described in doc/format/compression.md.
  */
 export {
   type Availability,
   createBlockCompressor,
   createBlockDecompressor,
-  defaultLevel,
   isAvailable,
-  type LevelRange,
-  levelRange,
 } from './block.ts';
 export { createDecompressor, type DecompressorOptions, type DetectingDecompressor } from './decompressor.ts';
 export { detectCompression, detectionLength } from './detect.ts';
 export { CodecError } from './error.ts';
+export { defaultLevel, type LevelRange, levelRange } from './level.ts';
 export type {
   BlockAlgorithm,
   BlockCompressor,

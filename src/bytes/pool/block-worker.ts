@@ -1,7 +1,7 @@
 /** The thread of a BlockPool: gathers spans into blocks and compresses them. No I/O. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { packError } from '../../error/index.ts';
-import { createBlockCompressor } from '../codec/index.ts';
+import { createBlockCompressor } from '../codec/block.ts';
 import type { BlockReply, BlockRequest, BlockThreadData } from './block-protocol.ts';
 import { SlabPool, zeroSpan } from './slab-pool.ts';
 

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createDecompressor } from '../../bytes/codec/index.ts';
+import { createDecompressor } from '../../bytes/codec/decompressor.ts';
 import { NumberList } from '../../bytes/number-list.ts';
 import { SlabPool, slabBytes } from '../../bytes/pool/index.ts';
 import { DigestVerifier } from '../../content/index.ts';

@@ -8,7 +8,8 @@ import { writeAll } from '../../host/index.ts';
  * file goes with the process, however that ends.
  */
 export class Spool implements Disposable {
-  readonly #file: number;
+  /** -1 once closed, so that no late call reaches a file that got the same number. */
+  #file: number;
   readonly #directory: string;
   readonly #starts: number[] = [];
   #end = 0;
@@ -69,6 +70,7 @@ export class Spool implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#file);
+    if (this.#file >= 0) closeSync(this.#file);
+    this.#file = -1;
   }
 }

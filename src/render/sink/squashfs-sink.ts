@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs';
-import { createBlockCompressor } from '../../bytes/codec/index.ts';
+import { createBlockCompressor } from '../../bytes/codec/block.ts';
 import { BlockPool, type SlabPool } from '../../bytes/pool/index.ts';
 import type { RandomAccess } from '../../bytes/random-access.ts';
 import type { Warnings } from '../../error/index.ts';
