@@ -112,8 +112,8 @@ export class BlockPool {
     const { job, thread } = this.#running.get(id)!;
     this.#running.delete(id);
     this.#threads[thread]!.running -= 1;
-    if (lengths === undefined) return this.#stop(unpackError(error as PortableError));
-    if (this.#failure !== undefined) return;
+    if (lengths === undefined) this.#stop(unpackError(error as PortableError));
+    if (lengths === undefined || this.#failure !== undefined) return;
     this.#dispatch();
     try {
       job.done({ slab: job.slab, lengths });
