@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type Digest, digestAlgorithm } from '../oci/index.ts';
+import { type Digest, digestAlgorithm } from '../oci/digest.ts';
 import type { Bytes } from './contract.ts';
 import { ContentError } from './error.ts';
 

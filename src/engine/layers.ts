@@ -1,5 +1,6 @@
 import { type Content, merge } from '../merge/index.ts';
-import { type ReadLayer, readLayers } from '../render/index.ts';
+import type { ReadLayer } from '../render/index.ts';
+import { readLayers } from '../render/read-layers.ts';
 import type { Tree } from '../tree/index.ts';
 import { type ImageOptions, type OpenedImage, openSource } from './options.ts';
 

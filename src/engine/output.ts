@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
-import { defaultLevel, isAvailable, levelRange } from '../bytes/codec/index.ts';
+import { isAvailable } from '../bytes/codec/block.ts';
+import { defaultLevel, levelRange } from '../bytes/codec/level.ts';
 import { ShaleError } from '../error/index.ts';
 import type { Target } from '../render/index.ts';
 

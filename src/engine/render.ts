@@ -1,6 +1,8 @@
 import { findSourceDateEpoch } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
-import { type Output, openSink, render as renderLayers, type Sink } from '../render/index.ts';
+import type { Output, Sink } from '../render/index.ts';
+import { render as renderLayers } from '../render/render.ts';
+import { openSink } from '../render/target.ts';
 import { type ImageOptions, openSource, summarise, type WarningSummary } from './options.ts';
 import { type OutputRequest, resolveTarget } from './output.ts';
 

@@ -4,7 +4,6 @@ import { type Content, merge } from '../merge/index.ts';
 import type { Timestamp, Tree } from '../tree/index.ts';
 import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
 import type { LayerSource } from './layer-source.ts';
-import { DirectorySink } from './sink/directory-sink.ts';
 import type { Output, Sink } from './sink/sink.ts';
 import { findWanted } from './wanted.ts';
 import { Workbench, type WorkbenchOptions } from './workbench.ts';
@@ -50,7 +49,7 @@ export async function render(
   for (const sink of sinks) stack.use(sink);
   const rendered = await bench.race(new Rendering(layers, bench, sinks, options).run());
   // From here on nothing is stopped half-way: an abort that comes now is too late. What can still fail, first.
-  const fallible = (sink: Sink) => (sink instanceof DirectorySink ? 0 : 1);
+  const fallible = ({ format }: Sink) => (format === 'directory' ? 0 : 1);
   const outputs = new Map<Sink, Output>();
   for (const sink of [...sinks].sort((a, b) => fallible(a) - fallible(b)))
     outputs.set(sink, await sink.commit());

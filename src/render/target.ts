@@ -2,13 +2,8 @@ import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Warnings } from '../error/index.ts';
 import { createAtomicFile, temporaryRoot } from '../host/index.ts';
-import { DirectoryTarget } from './directory/index.ts';
-import { DirectorySink } from './sink/directory-sink.ts';
 import type { Sink } from './sink/sink.ts';
-import { Spool } from './sink/spool.ts';
-import { type SquashfsOptions, SquashfsSink } from './sink/squashfs-sink.ts';
-import { TarSink } from './sink/tar-sink.ts';
-import { fileTarget, streamTarget } from './sink/tar-target.ts';
+import type { SquashfsOptions } from './sink/squashfs-sink.ts';
 import type { Workbench } from './workbench.ts';
 
 /** What is to be made, and where. */
@@ -25,13 +20,17 @@ export interface OpenSinkOptions {
   readonly replace: boolean;
 }
 
-/** Fails before any work is done if the target cannot be made: it is there already, or its parent is not. */
+/**
+ * Fails before any work is done if the target cannot be made: it is there already, or its parent is not. A format's code is
+ * loaded when it is asked for: a small image takes no longer to render than what it needs takes to load.
+ */
 export async function openSink(target: Target, bench: Workbench, options: OpenSinkOptions): Promise<Sink> {
   const { warnings, signal, replace } = options;
   const { slabs, jobs: threads, fail } = bench;
   const exists = replace ? 'replace' : 'error';
   switch (target.format) {
     case 'squashfs': {
+      const { SquashfsSink } = await import('./sink/squashfs-sink.ts');
       const file = await createAtomicFile(target.path, { exists });
       try {
         return new SquashfsSink({ ...target, file, slabs, threads, warnings, fail });
@@ -41,6 +40,9 @@ export async function openSink(target: Target, bench: Workbench, options: OpenSi
       }
     }
     case 'tar': {
+      const { TarSink } = await import('./sink/tar-sink.ts');
+      const { Spool } = await import('./sink/spool.ts');
+      const { fileTarget, streamTarget } = await import('./sink/tar-target.ts');
       if ('stream' in target) {
         return new TarSink(streamTarget(target.stream, '-'), new Spool(temporaryRoot()), slabs);
       }
@@ -48,6 +50,8 @@ export async function openSink(target: Target, bench: Workbench, options: OpenSi
       return new TarSink(fileTarget(file), new Spool(dirname(file.path)), slabs);
     }
     case 'directory': {
+      const { DirectoryTarget } = await import('./directory/index.ts');
+      const { DirectorySink } = await import('./sink/directory-sink.ts');
       const directory = await DirectoryTarget.create(target.path, {
         warnings,
         ...(signal === undefined ? {} : { signal }),

@@ -1,7 +1,7 @@
 import { SlabPool } from '../bytes/pool/index.ts';
 import { ShaleError } from '../error/index.ts';
 import { parallelism } from '../host/index.ts';
-import { BlockWriter } from '../squashfs/index.ts';
+import { BlockWriter } from '../squashfs/block-writer.ts';
 import { IngestPool } from './ingest/ingest-pool.ts';
 
 export interface WorkbenchOptions {

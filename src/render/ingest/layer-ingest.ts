@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createDecompressor } from '../../bytes/codec/decompressor.ts';
 import { NumberList } from '../../bytes/number-list.ts';
 import { SlabPool, slabBytes } from '../../bytes/pool/index.ts';
-import { DigestVerifier } from '../../content/index.ts';
+import { DigestVerifier } from '../../content/verifier.ts';
 import { ShaleError, Warnings } from '../../error/index.ts';
 import { createExhausted, createNormaliser, encodeEntries, type LayerEntry } from '../../layer/index.ts';
 import { type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';

@@ -1,5 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type BlobLocation, ContentError, DigestVerifier } from '../../content/index.ts';
+import { ContentError } from '../../content/error.ts';
+import type { BlobLocation } from '../../content/index.ts';
+import { DigestVerifier } from '../../content/verifier.ts';
 import type { Digest } from '../../oci/index.ts';
 
 /** Bytes read at a time: small enough to stay in the cache until they are hashed and decompressed. */

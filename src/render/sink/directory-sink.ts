@@ -6,6 +6,7 @@ import type { NumberOf, Output, Sink } from './sink.ts';
 
 /** Feeds a DirectoryTarget, which stages files by number until the tree says where they belong. */
 export class DirectorySink implements Sink {
+  readonly format = 'directory';
   readonly #target: DirectoryTarget;
   readonly #path: string;
   readonly #memory: Uint8Array;
@@ -48,7 +49,7 @@ export class DirectorySink implements Sink {
 
   async commit(): Promise<Output> {
     await this.#target.commit();
-    return { path: this.#path, format: 'directory', bytes: this.#bytes };
+    return { path: this.#path, format: this.format, bytes: this.#bytes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

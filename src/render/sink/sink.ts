@@ -11,6 +11,7 @@ export type NumberOf = (file: FileInode<Content>) => number;
  * do not come at all.
  */
 export interface Sink extends AsyncDisposable {
+  readonly format: Output['format'];
   begin(id: number, size: number): void;
   /** The next bytes, as a position in slab memory. */
   data(offset: number, length: number): void;

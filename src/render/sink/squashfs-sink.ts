@@ -5,15 +5,11 @@ import type { RandomAccess } from '../../bytes/random-access.ts';
 import type { Warnings } from '../../error/index.ts';
 import { type AtomicFile, HostError } from '../../host/index.ts';
 import type { Content } from '../../merge/index.ts';
-import {
-  BlockWriter,
-  compressorOptions,
-  emptyFile,
-  paddedSize,
-  type SquashfsCompression,
-  superblockSize,
-  writeTables,
-} from '../../squashfs/index.ts';
+import { BlockWriter } from '../../squashfs/block-writer.ts';
+import { compressorOptions, type SquashfsCompression } from '../../squashfs/compressor.ts';
+import { emptyFile } from '../../squashfs/data.ts';
+import { superblockSize } from '../../squashfs/layout.ts';
+import { paddedSize, writeTables } from '../../squashfs/table-writer.ts';
 import { mapContent, type Tree } from '../../tree/index.ts';
 import type { NumberOf, Output, Sink } from './sink.ts';
 
@@ -41,6 +37,7 @@ export interface SquashfsSinkOptions extends SquashfsOptions {
 const writebackBytes = 16 * 1024 * 1024;
 
 export class SquashfsSink implements Sink {
+  readonly format = 'squashfs';
   readonly #options: SquashfsSinkOptions;
   readonly #pool: BlockPool;
   readonly #blocks: BlockWriter;
@@ -104,7 +101,7 @@ export class SquashfsSink implements Sink {
   async commit(): Promise<Output> {
     const { file } = this.#options;
     await file.commit();
-    return { path: file.path, format: 'squashfs', bytes: file.size };
+    return { path: file.path, format: this.format, bytes: file.size };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,6 +22,7 @@ const bufferBytes = 1024 * 1024;
  * comes before the tree, contents wait in a spool.
  */
 export class TarSink implements Sink {
+  readonly format = 'tar';
   readonly #target: TarTarget;
   readonly #spool: Spool;
   readonly #memory: Uint8Array;
@@ -84,7 +85,7 @@ export class TarSink implements Sink {
 
   async commit(): Promise<Output> {
     await this.#target.commit();
-    return { path: this.#target.path, format: 'tar', bytes: this.#bytes };
+    return { path: this.#target.path, format: this.format, bytes: this.#bytes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
