@@ -40,6 +40,7 @@ export class DataPass {
   readonly #options: DataPassOptions;
   #nextId: number;
   #produced = 0;
+  #fileBytes = 0;
   #entries = 0;
 
   constructor(options: DataPassOptions) {
@@ -66,7 +67,10 @@ export class DataPass {
     for (const sink of sinks) await sink.ready();
     for (let batch = await reading.next(); batch !== undefined; batch = await reading.next()) {
       check();
-      for (const entry of decodeEntries(batch.entries)) entries.push(entry);
+      for (const entry of decodeEntries(batch.entries)) {
+        entries.push(entry);
+        if (entry.type === 'file') this.#fileBytes += entry.size;
+      }
       if (batch.digests.length > 0) digests.push(batch.digests);
       if (this.#options.first) this.#count(batch);
       this.#play(batch.events, state, entries, wants, taken);
@@ -121,8 +125,10 @@ export class DataPass {
     this.#produced += produced;
     this.#entries += entryCount;
     const where = 'the image';
-    if (this.#produced > limits.totalBytes) {
-      throw createExhausted('totalBytes', { where, limit: limits.totalBytes, actual: this.#produced });
+    // Archives are larger than their files, but for holes, which count as what they stand for.
+    const actual = Math.max(this.#produced, this.#fileBytes);
+    if (actual > limits.totalBytes) {
+      throw createExhausted('totalBytes', { where, limit: limits.totalBytes, actual });
     }
     if (this.#entries > limits.entries) {
       throw createExhausted('entries', { where, limit: limits.entries, actual: this.#entries });

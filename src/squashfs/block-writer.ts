@@ -3,6 +3,7 @@ import { type BlockPool, SlabPool, slabBytes, zeroSpan } from '../bytes/pool/ind
 import type { RandomAccess } from '../bytes/random-access.ts';
 import { BlockLog, type OpenFile } from './block-log.ts';
 import type { FileData, FragmentBlock } from './data.ts';
+import { SquashfsError } from './error.ts';
 
 export interface BlockWriterOptions {
   readonly output: RandomAccess;
@@ -30,6 +31,9 @@ interface Batch {
   readonly commits: Commit[];
   result: { readonly slab: number; readonly lengths: readonly number[] } | undefined;
 }
+
+/** Blocks of one file: each is a word in memory until the end. At 128 KiB a block, 8 TiB. */
+const mostBlocks = 2 ** 26;
 
 /** One batch's tails can need so many new slabs at most (every fragment block at least half full, rounded up twice). */
 const fragmentSlabs = 3;
@@ -71,6 +75,12 @@ export class BlockWriter {
   static readonly reserve = fragmentSlabs + 1;
 
   begin(id: number, size: number): void {
+    if (size / this.#options.blockBytes > mostBlocks) {
+      throw new SquashfsError('unsupported', `a file of ${size} bytes has more than ${mostBlocks} blocks`, {
+        detail: { size, blockSize: this.#options.blockBytes },
+        hint: 'give a larger --block-size',
+      });
+    }
     const none = { start: 0, storedBytes: 0, sparse: 0, fingerprint: 0, fragment: undefined };
     this.#file = { id, size, blocks: [], ...none };
   }
@@ -216,7 +226,9 @@ export class BlockWriter {
 
   #add(marked: number, spans: readonly number[], length: number, commit: Commit): void {
     if (this.#batch.rawBytes + length > slabBytes) this.#submit();
-    this.#batch.spans.push(marked, ...spans);
+    this.#batch.spans.push(marked);
+    // Not spread: a sparse file can have more pieces in a block than a call can have arguments.
+    for (const number of spans) this.#batch.spans.push(number);
     this.#batch.rawBytes += length;
     this.#batch.commits.push(commit);
   }

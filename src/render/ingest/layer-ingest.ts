@@ -4,7 +4,14 @@ import { NumberList } from '../../bytes/number-list.ts';
 import { SlabPool, slabBytes } from '../../bytes/pool/index.ts';
 import { DigestVerifier } from '../../content/verifier.ts';
 import { ShaleError, Warnings } from '../../error/index.ts';
-import { createExhausted, createNormaliser, encodeEntries, type LayerEntry } from '../../layer/index.ts';
+import {
+  createExhausted,
+  createNormaliser,
+  encodeEntries,
+  formatPlace,
+  type LayerEntry,
+  LayerError,
+} from '../../layer/index.ts';
 import { type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';
 import { printable } from '../../tree/index.ts';
 import { type IngestBatch, type IngestEnd, type IngestRequest, ingestEvent } from './protocol.ts';
@@ -42,6 +49,8 @@ export class LayerIngest implements TarHandler {
   #slab = -1;
   #filled = 0;
   #produced = 0;
+  /** Bytes of all files so far, holes expanded: a few bytes of a sparse map can stand for more than a disk holds. */
+  #fileBytes = 0;
   #reported = { read: 0, produced: 0 };
 
   constructor(request: IngestRequest, port: IngestPort, memory: SharedArrayBuffer) {
@@ -86,8 +95,13 @@ export class LayerIngest implements TarHandler {
     if (record === undefined) return;
     this.#entries.push(record);
     const position = this.#position++;
-    const { digests, data } = this.#request;
+    const { digests, data, limits } = this.#request;
     if (record.type !== 'file') return;
+    this.#fileBytes += record.size;
+    if (this.#fileBytes > limits.totalBytes) {
+      const where = formatPlace(this.#request.layer, record.path);
+      throw createExhausted('totalBytes', { where, limit: limits.totalBytes, actual: this.#fileBytes });
+    }
     if (digests) this.#fileHash = createHash('sha256');
     if (record.size === 0 || !data) return;
     this.#inFile = true;
@@ -191,10 +205,12 @@ export class LayerIngest implements TarHandler {
 
   /** Says in which layer, and if it was inside one, at which entry an error came up. */
   #located(error: unknown): unknown {
-    if (!(error instanceof ShaleError) || error.detail.layer !== undefined) return error;
+    if (!(error instanceof ShaleError)) return error;
     const { layer, digest, diffId } = this.#request;
     const entry = this.#path === '' ? undefined : printable(this.#path);
-    const message = `${this.#name()}${entry === undefined ? '' : `, entry ${entry}`}: ${error.message}`;
+    const place = `${this.#name()}${entry === undefined ? '' : `, entry ${entry}`}`;
+    // What the layer's own rules reject names its place already.
+    const message = error instanceof LayerError ? error.message : `${place}: ${error.message}`;
     const located = new ShaleError(error.code, message, {
       cause: error,
       detail: { layer, digest, diffId, ...(entry === undefined ? {} : { entry }), ...error.detail },
