@@ -77,8 +77,9 @@ export class BlockPool {
   }
 
   #dispatch(): void {
-    const room = this.#threads.length * jobsPerThread - this.#running.size;
-    while (this.#requested < room && this.#requested < this.#queue.length - this.#head) {
+    const most = this.#threads.length * jobsPerThread;
+    // Counted anew each time: a request that is served at once has started a job.
+    while (this.#requested + this.#running.size < most && this.#requested < this.#queue.length - this.#head) {
       this.#requested += 1;
       this.#slabs.request(
         () => 0,
