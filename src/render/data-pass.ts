@@ -14,7 +14,7 @@ export interface DataPassOptions {
   readonly limits: LayerLimits;
   readonly warnings: Warnings;
   readonly onProgress: LayerProgress;
-  /** Throws when the work has failed meanwhile. */
+  /** Throws when the work has failed meanwhile: asked after every wait, for the sinks may be closed by then. */
   readonly check: () => void;
   /** Whether layers are read for the first time: then they count for the limits, and their warnings are heard. */
   readonly first: boolean;
@@ -63,10 +63,17 @@ export class DataPass {
     const digests: Uint8Array[] = [];
     const state = { left: 0 };
     let read = 0;
-    // Before the first batch too: a sink needs room of its own for what comes.
-    for (const sink of sinks) await sink.ready();
-    for (let batch = await reading.next(); batch !== undefined; batch = await reading.next()) {
+    const next = async () => {
+      // Before the first batch too: a sink needs room of its own for what comes.
+      for (const sink of sinks) {
+        await sink.ready();
+        check();
+      }
+      const batch = await reading.next();
       check();
+      return batch;
+    };
+    for (let batch = await next(); batch !== undefined; batch = await next()) {
       for (const entry of decodeEntries(batch.entries)) {
         entries.push(entry);
         if (entry.type === 'file') this.#fileBytes += entry.size;
@@ -77,7 +84,6 @@ export class DataPass {
       if (batch.slab !== undefined) slabs.release(batch.slab);
       read += batch.read;
       onProgress(reading.layer, read);
-      for (const sink of sinks) await sink.ready();
     }
     if (state.left > 0) throw new ShaleError('internal', `layer ${reading.layer} ended inside a file`);
     const end = reading.end!;

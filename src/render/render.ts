@@ -88,7 +88,10 @@ class Rendering {
     const wanted = findWanted(tree, this.#layers.length);
     await this.#correct(wanted);
     this.#options.onFinish?.();
-    for (const sink of this.#sinks) await sink.finish(tree, ({ content }) => this.#numberOf(content));
+    for (const sink of this.#sinks) {
+      await sink.finish(tree, ({ content }) => this.#numberOf(content));
+      this.#bench.check();
+    }
     return { tree, layers: read, readAgain: this.#readAgain };
   }
 
@@ -111,7 +114,10 @@ class Rendering {
   async #correct(wanted: readonly ReadonlySet<number>[]): Promise<void> {
     const predicted = this.#taken;
     if (predicted.some((taken, layer) => [...taken.keys()].some(position => !wanted[layer]!.has(position)))) {
-      for (const sink of this.#sinks) await sink.restart();
+      for (const sink of this.#sinks) {
+        await sink.restart();
+        this.#bench.check();
+      }
       this.#nextId = 0;
       this.#taken = this.#layers.map(() => new Map());
       const again = this.#newestFirst().filter(layer => predicted[layer]!.size > 0);

@@ -27,10 +27,12 @@ export function fileTarget(file: AtomicFile): TarTarget {
 /** A stream cannot take back what it was given; but nothing is given to it before the whole image was verified. */
 export function streamTarget(stream: Writable, path: string): TarTarget {
   let failure: unknown;
+  let closed = false;
   stream.on('error', error => {
     failure = error;
   });
   const check = (): void => {
+    if (closed) throw new ShaleError('internal', `${path} is written to after its end`);
     if (failure === undefined) return;
     const reader = (failure as NodeJS.ErrnoException).code === 'EPIPE';
     if (reader) throw new ShaleError('cancelled', `${path}: the reader went away`, { cause: failure });
@@ -50,6 +52,8 @@ export function streamTarget(stream: Writable, path: string): TarTarget {
       await new Promise<void>(done => stream.write('', () => done()));
       check();
     },
-    async [Symbol.asyncDispose]() {},
+    async [Symbol.asyncDispose]() {
+      closed = true;
+    },
   };
 }
