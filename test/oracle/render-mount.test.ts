@@ -47,11 +47,11 @@ function createRichImage(blockSize: number) {
   const symlink = (path: string, linkpath: string) =>
     createRecord({ type: 'symlink', path, linkpath, mode: 0o777, uid: 5, gid: 6, mtime: mtime(1e9) });
 
-  const noise = randomBytes(3 * blockSize + 777);
+  const noise = randomBytes(2 * blockSize + 777);
   const twin = Buffer.from(noise);
   twin[blockSize + 600]! ^= 1;
-  const long = randomBytes(2.5 * 2 ** 20);
-  const text = Buffer.alloc(2 * blockSize + 5, 'a line of text that compresses well\n');
+  const long = randomBytes(1.5 * 2 ** 20);
+  const text = Buffer.alloc(blockSize + 5, 'a line of text that compresses well\n');
   const xattrs = new Map([
     ['user.name', 'value'],
     ['user.empty', ''],
@@ -86,9 +86,9 @@ function createRichImage(blockSize: number) {
     file('after', randomBytes(blockSize + 1)),
     file('replaced', text),
     createRecord({ type: 'file', path: '.wh.gone' }),
-    ...Array.from({ length: 5000 }, (_, index) =>
+    ...Array.from({ length: 1500 }, (_, index) =>
       file(
-        `large/entry-${(index * 7919) % 5000}-${'n'.repeat(index % 40)}`,
+        `large/entry-${(index * 7919) % 1500}-${'n'.repeat(index % 40)}`,
         index % 10 ? '' : `${index % 300}`,
       ),
     ),
@@ -100,9 +100,7 @@ function createRichImage(blockSize: number) {
     sparse('sparse/all', 2 ** 30 + 17, []),
     file('sparse/zeros', Buffer.alloc(2 * blockSize + 50)),
     file('sparse/short', Buffer.alloc(50)),
-    ...[1, 511, blockSize - 1, blockSize, blockSize + 1].map(size =>
-      file(`sizes/${size}`, randomBytes(size)),
-    ),
+    ...[1, 511, blockSize - 1, blockSize].map(size => file(`sizes/${size}`, randomBytes(size))),
   ];
   return { stack: [oldest, middle, newest], contents };
 }
@@ -145,13 +143,18 @@ for (const blockSize of [4096, 131072, 1048576]) {
   }, async () => {
     using scratch = new Scratch();
     const image = createRichImage(blockSize);
-    const source = await writeLayout(scratch.directory('layout'), layoutOf(writeLayers(image)));
+    const source = await writeLayout(
+      scratch.directory('layout'),
+      layoutOf(writeLayers(image), () => 'none'),
+    );
     const directory = scratch.file('directory');
     const requests = available.flatMap((compression, index) => [
       {
         path: scratch.file(`${compression}.sqfs`),
         compression,
         blockSize,
+        // The fastest: what the levels do is the codecs' matter.
+        ...((compression === 'gzip' || compression === 'xz') && { level: 1 }),
         fragments: index % 2 === (blockSize === 131072 ? 1 : 0),
       },
     ]);
@@ -164,7 +167,7 @@ for (const blockSize of [4096, 131072, 1048576]) {
       await render(source, [request], { jobs: 1, platform: 'linux/amd64' });
     }
     const expected = await describe(directory);
-    assert.ok(expected.length > 5030);
+    assert.ok(expected.length > 1530);
     for (const { path } of requests) await compare(scratch, path, expected);
   });
 }
@@ -174,12 +177,15 @@ test('the kernel agrees on random images', {
 }, async t => {
   const seed = readSeed();
   t.diagnostic(`SEED=${seed}`);
-  for (let index = 0; index < 4; index++) {
+  for (let index = 0; index < 3; index++) {
     using scratch = new Scratch();
     const random = createRandom(seed + index);
     const blockSize = random.pick([4096, 131072]);
     const image = fillStack(makeHoldable(createTameStack(random)), random, blockSize);
-    const source = await writeLayout(scratch.directory('layout'), layoutOf(writeLayers(image)));
+    const source = await writeLayout(
+      scratch.directory('layout'),
+      layoutOf(writeLayers(image), () => 'none'),
+    );
     const path = scratch.file('a.sqfs');
     const directory = scratch.file('directory');
     await render(
@@ -200,7 +206,10 @@ test('the mounted files are the image’s own bytes', {
   using scratch = new Scratch();
   const blockSize = 4096;
   const { stack, contents } = createRichImage(blockSize);
-  const source = await writeLayout(scratch.directory('layout'), layoutOf(writeLayers({ stack, contents })));
+  const source = await writeLayout(
+    scratch.directory('layout'),
+    layoutOf(writeLayers({ stack, contents }), () => 'none'),
+  );
   const image = scratch.file('a.sqfs');
   await render(source, [{ path: image, blockSize, compression: 'zstd' }], { platform: 'linux/amd64' });
   const root = scratch.file('mounted');
@@ -215,7 +224,7 @@ test('the mounted files are the image’s own bytes', {
       assert.equal(hash('sha256', found), hash('sha256', content), path);
       compared += 1;
     }
-    assert.ok(compared > 5000);
+    assert.ok(compared > 1500);
     const at = (path: string) => lstatSync(`${root}/${path}`);
     assert.equal(at('bin/linked').ino, at('other').ino);
     assert.deepEqual([at('bin/linked').nlink, at('dev/null2').nlink, at('after').nlink], [3, 2, 1]);
