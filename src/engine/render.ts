@@ -24,8 +24,9 @@ export interface RenderResult {
 }
 
 /**
- * Renders an image into one artifact or several, from one decompression. Every digest and size is verified on the way. On
- * any failure, abort included, no artifact is left and what stood at an artifact's place before stands there still.
+ * Renders an image into one artifact or several, from one decompression. Every digest and size is verified on the way. Each
+ * artifact appears whole or not at all, and none before all are complete: on a failure up to then, abort included, none is
+ * left, and what stood at an artifact's place before stands there still.
  *
  *     await render('oci:./layout:latest', [{ path: 'root.sqfs' }, { path: 'root.tar' }]);
  */
