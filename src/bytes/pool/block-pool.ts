@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { type PortableError, ShaleError, unpackError } from '../../error/index.ts';
+import { type PortableError, unpackError, wrapErrno } from '../../error/index.ts';
 import type { BlockAlgorithm } from '../codec/types.ts';
 import type { BlockReply, BlockRequest, BlockThreadData } from './block-protocol.ts';
 import { SlabPool } from './slab-pool.ts';
@@ -41,6 +41,7 @@ export class BlockPool {
   #next = 0;
   #requested = 0;
   #failure: unknown;
+  #closed = false;
   readonly #fail: (error: unknown) => void;
 
   /** `fail` is called once, with the first error of a thread; no job is answered after it. */
@@ -50,9 +51,8 @@ export class BlockPool {
     const { algorithm, level, blockBytes } = options;
     const data: BlockThreadData = { memory: options.slabs.memory, algorithm, level, blockBytes };
     for (let index = 0; index < options.threads; index++) {
-      const worker = startThread(import.meta.url, './block-worker', data);
+      const worker = startThread(import.meta.url, './block-worker', data, error => this.#stop(error));
       worker.on('message', (reply: BlockReply) => this.#finish(reply));
-      worker.on('error', error => this.#stop(error));
       this.#threads.push({ worker, running: 0 });
     }
   }
@@ -73,6 +73,7 @@ export class BlockPool {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 
@@ -124,12 +125,8 @@ export class BlockPool {
   }
 
   #stop(error: unknown): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
-    this.#fail(
-      error instanceof ShaleError
-        ? error
-        : new ShaleError('internal', 'a compression thread died', { cause: error }),
-    );
+    if (this.#closed || this.#failure !== undefined) return;
+    this.#failure = wrapErrno(error, 'cannot store a block');
+    this.#fail(this.#failure);
   }
 }

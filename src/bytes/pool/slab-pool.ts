@@ -1,3 +1,5 @@
+import { ShaleError } from '../../error/index.ts';
+
 /** A slab's payload: one read-ahead step of a layer, or the output of one compression job. In bytes. */
 export const slabBytes = 1024 * 1024;
 /** Room behind the payload, so that a codec always has its worst case (zstd's and deflate's bounds for 1 MiB are under 5 KiB). */
@@ -86,6 +88,8 @@ export class SlabPool {
   release(slab: number): void {
     const left = --this.#references[slab]!;
     if (left > 0) return;
+    // Freed twice it would get two owners, and files would get each other's bytes.
+    if (left < 0) throw new ShaleError('internal', `slab ${slab} was released more often than retained`);
     this.#free.push(slab);
     this.serve();
   }

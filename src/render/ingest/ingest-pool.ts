@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { type SlabPool, startThread } from '../../bytes/pool/index.ts';
-import { ShaleError, unpackError } from '../../error/index.ts';
+import { unpackError } from '../../error/index.ts';
 import type {
   IngestBatch,
   IngestEnd,
@@ -39,6 +39,7 @@ export class IngestPool {
   /** Started and not ended, in the order of their start. */
   readonly #active: Reading[] = [];
   readonly #fail: (error: unknown) => void;
+  #closed = false;
 
   /** `fail` is called with the first error, of a layer or of a thread. */
   constructor(options: IngestPoolOptions, fail: (error: unknown) => void) {
@@ -46,12 +47,11 @@ export class IngestPool {
     this.#fail = fail;
     const data: IngestThreadData = { memory: options.slabs.memory };
     for (let index = 0; index < options.threads; index++) {
-      const worker = startThread(import.meta.url, './worker', data);
+      const worker = startThread(import.meta.url, './worker', data, error => {
+        if (!this.#closed) fail(error);
+      });
       const thread: Thread = { worker, reading: undefined, slabs: 0 };
       worker.on('message', (reply: IngestReply) => this.#receive(thread, reply));
-      worker.on('error', error =>
-        fail(new ShaleError('internal', 'a reading thread died', { cause: error })),
-      );
       this.#threads.push(thread);
     }
   }
@@ -64,6 +64,7 @@ export class IngestPool {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
 
