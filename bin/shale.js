@@ -89,11 +89,22 @@ function bundledNode() {
   ];
   for (var i = 0; i < candidates.length; i++) {
     if (!fs.existsSync(candidates[i])) continue;
+    if (i === 0 && packaged() >= MINIMUM) return candidates[i];
     var answer = require('child_process').spawnSync(candidates[i], ['--version'], { encoding: 'utf8' });
     var version = /^v(\d+)\./.exec(answer.stdout || '');
     if (answer.status === 0 && version !== null && major(version[1]) >= MINIMUM) return candidates[i];
   }
   return undefined;
+}
+
+// The version that the npm package `node` says it brings: asking the program itself would cost a second start of Node.
+function packaged() {
+  var file = path.join(root, 'node_modules', 'node', 'package.json');
+  try {
+    return major(JSON.parse(fs.readFileSync(file, 'utf8')).version);
+  } catch (_) {
+    return 0;
+  }
 }
 
 // What kills the parent must reach the child, for it cleans up; and its end, status or signal, becomes ours. A terminal

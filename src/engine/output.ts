@@ -1,3 +1,4 @@
+import { resolve, sep } from 'node:path';
 import type { Writable } from 'node:stream';
 import { isAvailable } from '../bytes/codec/block.ts';
 import { defaultLevel, levelRange } from '../bytes/codec/level.ts';
@@ -62,7 +63,7 @@ export function resolveTarget(request: OutputRequest, modificationTime: number):
       if (value === undefined) continue;
       throw new ShaleError('invalid', `${path}: ${name} is an option of squashfs, not of ${format}`);
     }
-    if (path !== '-') return format === 'tar' ? { format, path } : { format, path };
+    if (path !== '-') return { format, path } as Target;
     if (format === 'directory' || stdout === undefined) {
       throw new ShaleError('invalid', `a ${format} cannot be written to standard output`, {
         hint: 'only a tar can: shale render SOURCE - --format tar',
@@ -81,6 +82,10 @@ export function resolveTarget(request: OutputRequest, modificationTime: number):
   }
   const { compression = 'zstd', blockSize = 128 * 1024, fragments = true } = request;
   checkBlockSize(blockSize);
+  const { mtime = modificationTime } = request;
+  if (!Number.isInteger(mtime) || mtime < 0 || mtime > 0xffffffff) {
+    throw new ShaleError('invalid', `--mtime ${mtime}: squashfs holds 0 to 4294967295 seconds after 1970`);
+  }
   const level = chooseLevel(compression, request.level);
   return {
     format,
@@ -89,7 +94,7 @@ export function resolveTarget(request: OutputRequest, modificationTime: number):
     level,
     blockSize,
     fragments,
-    modificationTime: request.mtime ?? modificationTime,
+    modificationTime: mtime,
   };
 }
 
@@ -125,4 +130,19 @@ function checkBlockSize(blockSize: number): void {
       detail: { blockSize },
     },
   );
+}
+
+/** Two outputs at one place, or one inside a directory that is another, would end as nobody has asked for: `invalid`. */
+export function checkApart(outputs: readonly OutputRequest[]): void {
+  const places = outputs.map(({ path }) => (path === '-' ? path : resolve(path)));
+  for (const [index, place] of places.entries()) {
+    for (const [other, above] of places.entries()) {
+      if (index === other || (place !== above && !place.startsWith(above + sep))) continue;
+      const [one, two] = [outputs[other]!.path, outputs[index]!.path];
+      throw new ShaleError('invalid', `the outputs ${one} and ${two} are in each other's way`, {
+        detail: { outputs: [one, two] },
+        hint: 'give each output a place of its own',
+      });
+    }
+  }
 }

@@ -1,10 +1,11 @@
+import type { Warnings } from '../error/index.ts';
 import { findSourceDateEpoch } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { Output, Sink } from '../render/index.ts';
 import { render as renderLayers } from '../render/render.ts';
 import { openSink } from '../render/target.ts';
 import { type ImageOptions, openSource, summarise, type WarningSummary } from './options.ts';
-import { type OutputRequest, resolveTarget } from './output.ts';
+import { checkApart, type OutputRequest, resolveTarget } from './output.ts';
 
 export interface RenderResult {
   readonly outputs: readonly Output[];
@@ -38,9 +39,11 @@ export async function render(
   const epoch = findSourceDateEpoch();
   // What is wrong with a request is found before the image is opened; the time it lacks is known only then.
   for (const output of outputs) resolveTarget(output, 0);
+  checkApart(outputs);
   const { image, warnings, limits, created, onProgress } = await openSource(source, options);
   await using _ = image;
-  const targets = outputs.map(output => resolveTarget(output, (epoch ?? created).seconds));
+  const modified = clampTime((epoch ?? created).seconds, warnings);
+  const targets = outputs.map(output => resolveTarget(output, modified));
   const { signal, jobs, memory } = options;
   const rendered = await renderLayers(
     image.layers,
@@ -74,4 +77,14 @@ export async function render(
     layersReadAgain: rendered.readAgain,
     warnings: summarise(warnings),
   };
+}
+
+/** Of a superblock, which has 32 bits for it. */
+function clampTime(seconds: number, warnings: Warnings): number {
+  const clamped = Math.min(Math.max(seconds, 0), 0xffffffff);
+  if (clamped !== seconds) {
+    const message = `the image's time, ${seconds} seconds after 1970, is out of squashfs's range`;
+    warnings.add({ code: 'time-clamped', message });
+  }
+  return clamped;
 }

@@ -17,6 +17,8 @@ const mebibyte = 2 ** 20;
 const processBytes = 80 * mebibyte;
 const threadBytes = 16 * mebibyte;
 const defaultMemory = 256 * mebibyte;
+/** Each is a thread with a heap of its own; more only wait for each other. */
+const mostJobs = 256;
 /** More slabs than this only make the caches cold. */
 const mostSlabsPerJob = 32;
 
@@ -36,7 +38,12 @@ export class Workbench implements AsyncDisposable {
 
   /** `outputs`: how many sinks compress; each has threads, and slabs that it holds, of its own. */
   constructor(options: WorkbenchOptions & { readonly layers: number; readonly outputs: number }) {
-    this.jobs = Math.max(1, options.jobs ?? parallelism());
+    this.jobs = options.jobs ?? Math.min(parallelism(), mostJobs);
+    if (!Number.isInteger(this.jobs) || this.jobs < 1 || this.jobs > mostJobs) {
+      throw new ShaleError('invalid', `--jobs ${this.jobs}: 1 to ${mostJobs} are possible`, {
+        hint: 'one for each processor is the default, and seldom too few',
+      });
+    }
     const readers = Math.max(1, Math.min(this.jobs, options.layers));
     const reserve = options.outputs * (BlockWriter.reserve + 2 * this.jobs);
     // What a writer always holds (its fragments, and an open block across two slabs) is never free, so it comes on top.

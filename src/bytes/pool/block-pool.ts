@@ -1,9 +1,8 @@
-import type { Worker } from 'node:worker_threads';
 import { type PortableError, unpackError, wrapErrno } from '../../error/index.ts';
 import type { BlockAlgorithm } from '../codec/types.ts';
 import type { BlockReply, BlockRequest, BlockThreadData } from './block-protocol.ts';
 import { SlabPool } from './slab-pool.ts';
-import { startThread } from './thread.ts';
+import { Thread } from './thread.ts';
 
 export interface BlockPoolOptions {
   readonly slabs: SlabPool;
@@ -34,11 +33,13 @@ const jobsPerThread = 2;
  */
 export class BlockPool {
   readonly #slabs: SlabPool;
-  readonly #threads: { readonly worker: Worker; running: number }[] = [];
+  readonly #threads: { readonly thread: Thread; running: number }[] = [];
   readonly #running = new Map<number, { readonly job: Job; readonly thread: number }>();
   #queue: Job[] = [];
   #head = 0;
   #next = 0;
+  readonly #most: number;
+  readonly #startThread: () => void;
   #requested = 0;
   #failure: unknown;
   #closed = false;
@@ -50,15 +51,18 @@ export class BlockPool {
     this.#fail = fail;
     const { algorithm, level, blockBytes } = options;
     const data: BlockThreadData = { memory: options.slabs.memory, algorithm, level, blockBytes };
-    for (let index = 0; index < options.threads; index++) {
-      const worker = startThread(import.meta.url, './block-worker', data, error => this.#stop(error));
-      worker.on('message', (reply: BlockReply) => this.#finish(reply));
-      this.#threads.push({ worker, running: 0 });
-    }
+    this.#most = options.threads;
+    this.#startThread = () => {
+      const thread = new Thread(import.meta.url, './block-worker', data, error => this.#stop(error));
+      thread.onMessage((reply: BlockReply) => this.#finish(reply));
+      this.#threads.push({ thread, running: 0 });
+    };
+    // The others when there is work for them: a small image is done before they would be up.
+    this.#startThread();
   }
 
   get threads(): number {
-    return this.#threads.length;
+    return this.#most;
   }
 
   /** Jobs submitted and not yet answered. */
@@ -74,11 +78,11 @@ export class BlockPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#threads.map(({ thread }) => thread.end()));
   }
 
   #dispatch(): void {
-    const most = this.#threads.length * jobsPerThread;
+    const most = this.#most * jobsPerThread;
     // Counted anew each time: a request that is served at once has started a job.
     while (this.#requested + this.#running.size < most && this.#requested < this.#queue.length - this.#head) {
       this.#requested += 1;
@@ -99,6 +103,8 @@ export class BlockPool {
       this.#head = 0;
     }
     job.slab = slab;
+    if (this.#threads.length < this.#most && this.#threads.every(({ running }) => running > 0))
+      this.#startThread();
     let thread = 0;
     for (let other = 1; other < this.#threads.length; other++) {
       if (this.#threads[other]!.running < this.#threads[thread]!.running) thread = other;
@@ -106,8 +112,8 @@ export class BlockPool {
     const id = this.#next++;
     this.#running.set(id, { job, thread });
     this.#threads[thread]!.running += 1;
-    const request: BlockRequest = { id, output: SlabPool.start(slab), spans: job.spans };
-    this.#threads[thread]!.worker.postMessage(request);
+    const request: BlockRequest = { kind: 'blocks', id, output: SlabPool.start(slab), spans: job.spans };
+    this.#threads[thread]!.thread.post(request);
   }
 
   #finish({ id, lengths, error }: BlockReply): void {

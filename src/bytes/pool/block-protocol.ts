@@ -13,6 +13,7 @@ export interface BlockThreadData {
 
 /** Compress these blocks into the slab that starts at `output`, one behind the other. */
 export interface BlockRequest {
+  readonly kind: 'blocks';
   readonly id: number;
   readonly output: number;
   /**

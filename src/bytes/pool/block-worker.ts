@@ -4,15 +4,22 @@ import { packError } from '../../error/index.ts';
 import { createBlockCompressor } from '../codec/block.ts';
 import type { BlockReply, BlockRequest, BlockThreadData } from './block-protocol.ts';
 import { SlabPool, zeroSpan } from './slab-pool.ts';
+import type { EndRequest, ThreadData } from './thread.ts';
 
-const { memory, algorithm, level, blockBytes } = workerData as BlockThreadData;
+const { memory, algorithm, level, blockBytes, ending } = workerData as BlockThreadData & ThreadData;
 const port = parentPort!;
 const bytes = Buffer.from(memory);
 const zeros = Buffer.alloc(blockBytes);
 const scratch = Buffer.alloc(blockBytes);
 const compressor = algorithm === undefined ? undefined : createBlockCompressor(algorithm, level);
 
-port.on('message', (request: BlockRequest) => {
+port.on('message', (request: BlockRequest | EndRequest) => {
+  if (request.kind === 'end') {
+    compressor?.close();
+    port.close();
+    return;
+  }
+  if (ending[0] !== 0) return;
   let reply: BlockReply;
   try {
     reply = { id: request.id, lengths: run(request) };

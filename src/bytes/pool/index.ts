@@ -4,4 +4,4 @@
  */
 export { BlockPool, type BlockPoolOptions, type BlockResult } from './block-pool.ts';
 export { SlabPool, slabBytes, zeroSpan } from './slab-pool.ts';
-export { startThread } from './thread.ts';
+export { type EndRequest, Thread, type ThreadData } from './thread.ts';

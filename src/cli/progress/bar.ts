@@ -54,7 +54,7 @@ export class BarProgress implements Progress {
 
   #draw(): void {
     if (this.#layers === undefined) return;
-    const columns = Math.max(20, process.stderr.columns ?? 80);
+    const columns = Math.max(20, terminalColumns());
     const rows = Math.max(3, process.stderr.rows ?? 24);
     const lines = chooseLayers(this.#layers, Math.min(mostLayers, rows - 2)).map(layer =>
       this.#formatLayer(layer, columns - 1),
@@ -69,7 +69,7 @@ export class BarProgress implements Progress {
   /** Goes back to where the picture began. A terminal that has become narrower has broken its lines in two. */
   #goBack(): string {
     if (this.#drawn.length === 0) return '';
-    const columns = Math.max(1, process.stderr.columns ?? 80);
+    const columns = terminalColumns();
     const rows = this.#drawn.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / columns)), 0);
     return `\x1b[${rows}A\r`;
   }
@@ -147,4 +147,9 @@ function chooseLayers({ all, active }: Layers, room: number): readonly LayerStat
     }
   }
   return chosen.sort((one, other) => one.layer - other.layer);
+}
+
+/** A terminal that does not know its width says 0. */
+function terminalColumns(): number {
+  return process.stderr.columns || 80;
 }

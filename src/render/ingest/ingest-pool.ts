@@ -1,5 +1,4 @@
-import type { Worker } from 'node:worker_threads';
-import { type SlabPool, startThread } from '../../bytes/pool/index.ts';
+import { type SlabPool, Thread } from '../../bytes/pool/index.ts';
 import { unpackError } from '../../error/index.ts';
 import type {
   IngestBatch,
@@ -34,12 +33,11 @@ const slabsAhead = 2;
  */
 export class IngestPool {
   readonly #options: IngestPoolOptions;
-  readonly #threads: Thread[] = [];
+  readonly #threads: Reader[] = [];
   readonly #queue: Reading[] = [];
   /** Started and not ended, in the order of their start. */
   readonly #active: Reading[] = [];
   readonly #fail: (error: unknown) => void;
-  #closed = false;
 
   /** `fail` is called with the first error, of a layer or of a thread. */
   constructor(options: IngestPoolOptions, fail: (error: unknown) => void) {
@@ -47,11 +45,9 @@ export class IngestPool {
     this.#fail = fail;
     const data: IngestThreadData = { memory: options.slabs.memory };
     for (let index = 0; index < options.threads; index++) {
-      const worker = startThread(import.meta.url, './worker', data, error => {
-        if (!this.#closed) fail(error);
-      });
-      const thread: Thread = { worker, reading: undefined, slabs: 0 };
-      worker.on('message', (reply: IngestReply) => this.#receive(thread, reply));
+      const worker = new Thread(import.meta.url, './worker', data, fail);
+      const thread: Reader = { worker, reading: undefined, slabs: 0 };
+      worker.onMessage((reply: IngestReply) => this.#receive(thread, reply));
       this.#threads.push(thread);
     }
   }
@@ -64,8 +60,7 @@ export class IngestPool {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#threads.map(({ worker }) => worker.end()));
   }
 
   #start(): void {
@@ -75,12 +70,12 @@ export class IngestPool {
       if (reading === undefined) return;
       thread.reading = reading;
       this.#active.push(reading);
-      thread.worker.postMessage(reading.request);
+      thread.worker.post(reading.request);
       this.#supply(thread);
     }
   }
 
-  #receive(thread: Thread, reply: IngestReply): void {
+  #receive(thread: Reader, reply: IngestReply): void {
     const reading = thread.reading!;
     if (reply.kind === 'failure') {
       this.#fail(unpackError(reply.error));
@@ -100,24 +95,24 @@ export class IngestPool {
     this.#options.slabs.serve();
   }
 
-  #supply(thread: Thread): void {
+  #supply(thread: Reader): void {
     while (thread.slabs < slabsAhead) {
       thread.slabs += 1;
       this.#options.slabs.request(
         () => this.#reserve(thread),
-        slab => thread.worker.postMessage({ kind: 'slab', slab } satisfies SlabGrant),
+        slab => thread.worker.post({ kind: 'slab', slab } satisfies SlabGrant),
       );
     }
   }
 
-  #reserve({ reading }: Thread): number {
+  #reserve({ reading }: Reader): number {
     const { slabs, reserve } = this.#options;
     return reading === this.#active[0] ? reserve : Math.ceil((reserve + slabs.count) / 2);
   }
 }
 
-interface Thread {
-  readonly worker: Worker;
+interface Reader {
+  readonly worker: Thread;
   reading: Reading | undefined;
   /** Slabs it holds, and those it was promised. */
   slabs: number;

@@ -10,7 +10,6 @@ import {
   encodeEntries,
   formatPlace,
   type LayerEntry,
-  LayerError,
 } from '../../layer/index.ts';
 import { type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';
 import { printable } from '../../tree/index.ts';
@@ -32,6 +31,7 @@ export class LayerIngest implements TarHandler {
   readonly #request: IngestRequest;
   readonly #port: IngestPort;
   readonly #memory: Buffer;
+  readonly #ending: Int32Array;
   readonly #warnings: Warnings;
   readonly #normalise: (entry: TarEntry) => LayerEntry | undefined;
   readonly #parser: TarParser;
@@ -53,7 +53,9 @@ export class LayerIngest implements TarHandler {
   #fileBytes = 0;
   #reported = { read: 0, produced: 0 };
 
-  constructor(request: IngestRequest, port: IngestPort, memory: SharedArrayBuffer) {
+  /** The first word of `ending` is not 0 once nobody wants the layer any more. */
+  constructor(request: IngestRequest, port: IngestPort, memory: SharedArrayBuffer, ending: Int32Array) {
+    this.#ending = ending;
     const { layer, limits, strict } = request;
     this.#request = request;
     this.#port = port;
@@ -75,7 +77,7 @@ export class LayerIngest implements TarHandler {
         return await this.#read(blob);
       } catch (error) {
         // What does not parse is most often damaged: then that is the error to report, not what came of it.
-        if (error instanceof ShaleError && error.code !== 'exhausted') {
+        if (error instanceof ShaleError && error.code !== 'exhausted' && error.code !== 'cancelled') {
           const path = this.#path;
           this.#path = '';
           blob.verify();
@@ -121,6 +123,8 @@ export class LayerIngest implements TarHandler {
   }
 
   end(): void {
+    // What fails from here on, fails at another entry: the tar parser names it.
+    this.#path = '';
     if (this.#fileHash === undefined) return;
     this.#digests.push(this.#fileHash.digest());
     this.#fileHash = undefined;
@@ -131,6 +135,7 @@ export class LayerIngest implements TarHandler {
     const decoder = createDecompressor();
     try {
       for (let chunk = blob.next(); chunk !== undefined; chunk = blob.next()) {
+        if (this.#ending[0] !== 0) throw new ShaleError('cancelled', 'the layer is not wanted any more');
         decoder.push(chunk);
         for (;;) {
           if (this.#slab < 0) this.#slab = await this.#port.takeSlab();
@@ -207,10 +212,11 @@ export class LayerIngest implements TarHandler {
   #located(error: unknown): unknown {
     if (!(error instanceof ShaleError)) return error;
     const { layer, digest, diffId } = this.#request;
-    const entry = this.#path === '' ? undefined : printable(this.#path);
-    const place = `${this.#name()}${entry === undefined ? '' : `, entry ${entry}`}`;
+    const path = this.#path === '' ? error.detail.path : this.#path;
+    const entry = typeof path === 'string' ? printable(path) : undefined;
+    const place = `${this.#name()}${this.#path === '' ? '' : `, entry ${entry}`}`;
     // What the layer's own rules reject names its place already.
-    const message = error instanceof LayerError ? error.message : `${place}: ${error.message}`;
+    const message = error.message.startsWith('layer ') ? error.message : `${place}: ${error.message}`;
     const located = new ShaleError(error.code, message, {
       cause: error,
       detail: { layer, digest, diffId, ...(entry === undefined ? {} : { entry }), ...error.detail },

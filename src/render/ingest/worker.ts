@@ -1,10 +1,11 @@
 /** The thread of an IngestPool: reads one layer at a time into slabs that it is granted. */
 import { parentPort, workerData } from 'node:worker_threads';
+import type { EndRequest, ThreadData } from '../../bytes/pool/index.ts';
 import { packError, wrapErrno } from '../../error/index.ts';
 import { type IngestPort, LayerIngest } from './layer-ingest.ts';
 import type { IngestBatch, IngestCommand, IngestReply, IngestRequest, IngestThreadData } from './protocol.ts';
 
-const { memory } = workerData as IngestThreadData;
+const { memory, ending } = workerData as IngestThreadData & ThreadData;
 const port = parentPort!;
 const granted: number[] = [];
 let waiting: ((slab: number) => void) | undefined;
@@ -25,7 +26,11 @@ const ingestPort: IngestPort = {
   },
 };
 
-port.on('message', (command: IngestCommand) => {
+port.on('message', (command: IngestCommand | EndRequest) => {
+  if (command.kind === 'end') {
+    port.close();
+    return;
+  }
   if (command.kind === 'layer') {
     void read(command);
     return;
@@ -39,7 +44,7 @@ port.on('message', (command: IngestCommand) => {
 async function read(request: IngestRequest): Promise<void> {
   let reply: IngestReply;
   try {
-    const ingest = new LayerIngest(request, ingestPort, memory);
+    const ingest = new LayerIngest(request, ingestPort, memory, ending);
     reply = await ingest.run();
     // A slab that it took and did not need serves the next layer.
     if (ingest.slab !== undefined) granted.unshift(ingest.slab);
