@@ -56,7 +56,8 @@ export class LzmaEncoder {
     this.#lzma = lzma;
     if (lzma.preset(this.#options, preset) !== 0) throw new TypeError(`liblzma has no preset ${preset}`);
     this.#filters.setBigUint64(0, filterLzma2, true);
-    this.#filters.setBigUint64(8, lzma.library.address(this.#options), true);
+    const { library } = lzma;
+    this.#filters.setBigUint64(8, library.address(this.#options), true);
     this.#filters.setBigUint64(16, noFilter, true);
   }
 
