@@ -13,11 +13,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tar: ['error', 'tree', 'bytes'],
   squashfs: ['error', 'tree', 'bytes'],
   content: ['error', 'tree', 'bytes', 'oci'],
+  store: ['error', 'tree', 'bytes', 'oci', 'host', 'content'],
+  registry: ['error', 'tree', 'bytes', 'oci', 'host', 'content'],
   archive: ['error', 'tree', 'bytes', 'oci', 'host', 'tar', 'content'],
   layer: ['error', 'tree', 'bytes', 'oci', 'host', 'tar'],
   merge: ['error', 'tree', 'layer'],
   render: 'error tree bytes oci host tar squashfs content archive layer merge'.split(' '),
-  engine: 'error tree bytes oci host tar squashfs content archive layer merge render'.split(' '),
+  pull: 'error tree bytes oci host content store registry archive'.split(' '),
+  engine: 'error tree bytes oci host tar squashfs content store registry archive layer merge render pull'.split(' '),
   cli: ['error', 'tree', 'engine'],
 };
 
