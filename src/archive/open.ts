@@ -1,4 +1,4 @@
-import { normalizePlatform, parseSource, type Source, type SourceReading } from '../oci/index.ts';
+import { type LocalSource, normalizePlatform, parseSource, type SourceReading } from '../oci/index.ts';
 import { openSaved } from './docker.ts';
 import { ArchiveError, checkAbort } from './error.ts';
 import type { Image, OpenOptions } from './image.ts';
@@ -14,14 +14,14 @@ import { TarMedium } from './tar-medium.ts';
  * `not-found` for a path, tag, platform or blob that is not there; `corrupt` when a digest or size differs;
  * `unsupported` for compressed archives, encrypted layers and old formats; `cancelled` once the signal is aborted.
  */
-export async function openImage(source: Source | string, given: OpenOptions): Promise<Image> {
+export async function openImage(source: LocalSource | string, given: OpenOptions): Promise<Image> {
   // Callers may build a platform by hand, and one without its usual variant would match nothing.
   const options: OpenOptions = {
     ...given,
     host: normalizePlatform(given.host),
     platform: given.platform && normalizePlatform(given.platform),
   };
-  const { kind, text, readings } = typeof source === 'string' ? parseSource(source) : source;
+  const { kind, text, readings } = typeof source === 'string' ? parseLocal(source) : source;
   checkAbort(options.signal);
   const { reading, isDirectory } = await findReading(readings, text);
   const { path } = reading;
@@ -41,6 +41,14 @@ export async function openImage(source: Source | string, given: OpenOptions): Pr
   const medium = await TarMedium.open(path, options.signal);
   const open = kind === 'oci-archive' ? openLayout : openSaved;
   return open(medium, reading, text, options);
+}
+
+function parseLocal(text: string): LocalSource {
+  const source = parseSource(text);
+  if (source.kind !== 'registry' && source.kind !== 'cache') return source;
+  throw new ArchiveError('invalid', `${text} is not a local file`, {
+    hint: 'local images are oci:DIR[:TAG], oci-archive:FILE[:TAG] and docker-archive:FILE[:REF]',
+  });
 }
 
 /** The first reading of the source whose path exists. */

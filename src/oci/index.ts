@@ -20,5 +20,21 @@ export {
   parsePlatform,
 } from './platform.ts';
 export { formatReference, parseReference, type Reference } from './reference.ts';
-export { parseSource, type Source, type SourceKind, type SourceReading, sourceKinds } from './source.ts';
+export {
+  type LocalKind,
+  type LocalSource,
+  localKinds,
+  type NamedSource,
+  parseSource,
+  type Source,
+  type SourceKind,
+  type SourceReading,
+  sourceKinds,
+} from './source.ts';
+export {
+  type LocalTarget,
+  parseTarget,
+  type Target,
+  type TargetReading,
+} from './target.ts';
 export { parseTime } from './time.ts';

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatReference, parseReference, parseSource } from '../../src/oci/index.ts';
+import { formatReference, parseReference, parseSource, parseTarget } from '../../src/oci/index.ts';
 import { shaleError } from './throws.ts';
 
 const digest = `sha256:${'0a'.repeat(32)}`;
 
 /** The readings as `path`, `path|name` or `path|name|digest`. */
-const read = (text: string) =>
-  parseSource(text).readings.map(({ path, name, digest }) =>
+const read = (text: string) => {
+  const source = parseSource(text);
+  assert.ok('readings' in source, text);
+  return source.readings.map(({ path, name, digest }) =>
     [path, name ?? (digest && ''), digest].filter(part => part !== undefined).join('|'),
   );
+};
 
 test('a source is read in every way its colons allow, longest path first', () => {
   assert.deepEqual(read('oci:dir'), ['dir']);
@@ -40,6 +43,23 @@ test('a digest is taken apart, and must be one', () => {
   assert.throws(() => parseSource('oci:dir@md5:0123'), shaleError('invalid', /md5 is not known/));
 });
 
+test('a bare reference and docker:// are a registry, cache: is the cache', () => {
+  for (const [text, kind, name] of [
+    ['nginx', 'registry', 'docker.io/library/nginx:latest'],
+    ['docker:dind', 'registry', 'docker.io/library/docker:dind'],
+    ['docker://nginx:1.27', 'registry', 'docker.io/library/nginx:1.27'],
+    ['localhost:5000/x', 'registry', 'localhost:5000/x:latest'],
+    [`x@${digest}`, 'registry', `docker.io/library/x@${digest}`],
+    ['docker://dir:x', 'registry', 'docker.io/library/dir:x'],
+    ['docker://ubuntu.tar', 'registry', 'docker.io/library/ubuntu.tar:latest'],
+    ['cache:ghcr.io/a/b:1', 'cache', 'ghcr.io/a/b:1'],
+  ] as const) {
+    const source = parseSource(text);
+    assert.ok('reference' in source, text);
+    assert.deepEqual([source.kind, formatReference(source.reference), source.text], [kind, name, text]);
+  }
+});
+
 test('what is no source says what would be one', () => {
   for (const text of [
     '',
@@ -47,28 +67,55 @@ test('what is no source says what would be one', () => {
     'oci::tag',
     ':x',
     'oci:a\0b',
-    'tarball:x',
-    'docker-daemon:nginx',
-    'dir:x',
     'http://x',
     './x.tar',
     '/x',
+    'Nginx',
+    'x y',
   ]) {
     assert.throws(() => parseSource(text), shaleError('invalid', /oci:DIR\[:TAG\]/), JSON.stringify(text));
   }
+  for (const [text, guess] of [
+    ['./x', /did you mean oci:\.\/x\?/],
+    ['/x/y', /did you mean oci:\/x\/y\?/],
+    ['..', /did you mean oci:\.\.\?/],
+    ['image.tar', /oci-archive:image\.tar or docker-archive:image\.tar/],
+    ['https://ghcr.io/a/b', /docker:\/\/ghcr\.io\/a\/b/],
+  ] as const) {
+    assert.throws(() => parseSource(text), shaleError('invalid', guess), text);
+  }
+  for (const text of ['dir:x', 'docker-daemon:nginx', 'containers-storage:nginx', 'tarball:x']) {
+    assert.throws(() => parseSource(text), shaleError('unsupported', /does not know/), text);
+  }
+  for (const text of ['docker://', 'docker://Nginx', 'cache:', 'cache:a b']) {
+    assert.throws(() => parseSource(text), shaleError('invalid', /reference/), text);
+  }
 });
 
-test('registries come later', () => {
-  for (const text of [
-    'nginx',
-    'nginx:1.27',
-    'docker://nginx',
-    'docker.io/library/nginx:1.27',
-    'localhost:5000/x',
-    `x@${digest}`,
-  ]) {
-    assert.throws(() => parseSource(text), shaleError('unsupported', /later version.*skopeo copy/), text);
-  }
+test('a target is read as its source will be', () => {
+  const local = (text: string) => {
+    const target = parseTarget(text);
+    assert.ok('readings' in target, text);
+    return target.readings.map(({ path, name }) => (name === undefined ? path : `${path}|${name}`));
+  };
+  assert.deepEqual(local('oci:dir'), ['dir']);
+  assert.deepEqual(local('oci:dir:tag'), ['dir:tag', 'dir|tag']);
+  assert.deepEqual(local('docker-archive:f.tar'), ['f.tar']);
+  assert.deepEqual(local('docker-archive:f.tar:nginx'), [
+    'f.tar:nginx',
+    'f.tar|docker.io/library/nginx:latest',
+  ]);
+  assert.deepEqual(local('docker-archive:f.tar:foo/bar:1'), [
+    'f.tar:foo/bar:1',
+    'f.tar:foo/bar|docker.io/library/1:latest',
+    'f.tar|docker.io/foo/bar:1',
+  ]);
+  const pushed = parseTarget('localhost:5000/x:1');
+  assert.ok('reference' in pushed && pushed.kind === 'registry');
+  assert.throws(() => parseTarget(`oci:dir@${digest}`), shaleError('invalid', /no digest of its own/));
+  assert.throws(() => parseTarget('docker-archive:f.tar:@2'), shaleError('invalid', /takes a reference/));
+  assert.throws(() => parseTarget('docker-archive:f.tar:Nginx'), shaleError('invalid', /takes a reference/));
+  assert.throws(() => parseTarget('dir:x'), shaleError('unsupported'));
 });
 
 test('references are completed as Docker does', () => {
