@@ -156,7 +156,7 @@ async function findLayers(
       size: blob.size,
       diffId: config.diffIds[position]!,
       mediaType: mediaTypes.dockerLayer,
-      blob,
+      locate: async () => blob,
       annotations: {},
     });
   }

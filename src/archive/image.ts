@@ -1,7 +1,7 @@
 import type { BlobLocation } from '../content/index.ts';
 import type { Digest, ImageConfig, Manifest, Platform } from '../oci/index.ts';
 
-/** One layer, as it lies in a local file. Its bytes are not verified yet: whoever streams them does that. */
+/** One layer. Its bytes are not verified yet: whoever streams them does that. */
 export interface ImageLayer {
   /** Of the blob as it lies there; `undefined` where nothing names it, as in most docker-archives. */
   readonly digest: Digest | undefined;
@@ -11,7 +11,10 @@ export interface ImageLayer {
   readonly diffId: Digest;
   /** What the manifest claims; the compression is known from the bytes only. */
   readonly mediaType: string;
-  readonly blob: BlobLocation;
+  /** Where the blob lies, or where it is arriving: of an image in a registry this starts its download. */
+  locate(): Promise<BlobLocation>;
+  /** To be told once the blob was read and its digest, size and diffID were right: what arrived is kept from now on. */
+  verified?(): void;
   readonly annotations: Readonly<Record<string, string>>;
 }
 

@@ -140,7 +140,8 @@ async function findLayers(
         detail: { ...detail, expected: size, actual: blob.size },
       });
     }
-    layers.push({ digest, size, diffId: diffIds[position]!, mediaType, blob, annotations });
+    const locate = async () => blob;
+    layers.push({ digest, size, diffId: diffIds[position]!, mediaType, locate, annotations });
   }
   return layers;
 }

@@ -4,6 +4,7 @@
  * are known to be right before the end becomes visible. `BlobLocation` is the shortcut for blobs that lie in local
  * files: readers open the range themselves, in whichever thread they like.
  */
+export { Arrival } from './arrival.ts';
 export type { Bytes, ContentOptions, Fetcher, Pusher, Resolver } from './contract.ts';
 export { ContentError } from './error.ts';
 export { type BlobLocation, readLocation, readSmall, readVerified } from './location.ts';

@@ -1,15 +1,20 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { wrapErrno } from '../error/index.ts';
+import { isErrno, wrapErrno } from '../error/index.ts';
 import { documentLimit } from '../oci/index.ts';
+import { Arrival } from './arrival.ts';
 import type { Bytes, ContentOptions } from './contract.ts';
 import { ContentError } from './error.ts';
 import { DigestVerifier, type Expected } from './verifier.ts';
 
-/** A byte range of a local file, where a blob lies. Offset and size in bytes. */
+/** A byte range of a local file, where a blob lies. Offset and size in bytes. Plain data: it crosses threads. */
 export interface BlobLocation {
   readonly path: string;
   readonly offset: number;
   readonly size: number;
+  /** The memory of an `Arrival`, where the file is still being written: readers wait for what is not there yet. */
+  readonly arrival?: SharedArrayBuffer;
+  /** Where such a file goes once its content was verified. */
+  readonly settled?: string;
 }
 
 const chunkSize = 256 * 1024;
@@ -19,10 +24,12 @@ const chunkSize = 256 * 1024;
  * ContentError `corrupt`; a system call's failure: ShaleError; an abort: `cancelled`.
  */
 export async function* readLocation(location: BlobLocation, options: ContentOptions = {}): Bytes {
-  const file = await openFile(location.path);
+  const file = await openFile(location);
   try {
+    const arrival = location.arrival === undefined ? undefined : new Arrival(location.arrival);
     let [position, left] = [location.offset, location.size];
     while (left > 0) {
+      await arrival?.reach(position + Math.min(left, chunkSize), options.signal);
       if (options.signal?.aborted) {
         throw new ContentError('cancelled', 'cancelled', { cause: options.signal.reason });
       }
@@ -69,9 +76,12 @@ export async function readSmall(location: BlobLocation, options: ContentOptions 
   return Buffer.concat(chunks);
 }
 
-async function openFile(path: string): Promise<FileHandle> {
+async function openFile({ path, settled }: BlobLocation): Promise<FileHandle> {
   try {
-    return await open(path, 'r');
+    return await open(path, 'r').catch(error => {
+      if (settled === undefined || !isErrno(error, 'ENOENT')) throw error;
+      return open(settled, 'r');
+    });
   } catch (error) {
     throw wrapErrno(error, `cannot open ${path}`);
   }

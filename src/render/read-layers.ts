@@ -30,12 +30,14 @@ export async function readLayers(
     first: true,
     firstId: 0,
   });
-  const readings = layers.map((source, layer) =>
-    ingest.read({ kind: 'layer', layer, ...source, limits, strict: warnings.strict, data: false, digests }),
-  );
+  const readings = layers.map((source, layer) => {
+    const { digest, diffId } = source;
+    const request = { kind: 'layer', layer, digest, diffId, limits, data: false, digests } as const;
+    return ingest.read({ ...request, strict: warnings.strict }, source.locate());
+  });
   const read = async (): Promise<ReadLayer[]> => {
     const results: ReadLayer[] = [];
-    for (const reading of readings)
+    for (const reading of readings) {
       results.push(
         await pass.read(
           reading,
@@ -43,6 +45,8 @@ export async function readLayers(
           () => {},
         ),
       );
+      layers[reading.layer]!.verified?.();
+    }
     return results;
   };
   return await bench.race(read());

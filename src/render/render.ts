@@ -153,17 +153,13 @@ class Rendering {
       first,
       firstId,
     });
-    const readings = layers.map(layer =>
-      ingest.read({
-        kind: 'layer',
-        layer,
-        ...this.#layers[layer]!,
-        limits,
-        strict: first && warnings.strict,
-        data: this.#sinks.length > 0,
-        digests: false,
-      }),
-    );
+    const [strict, data] = [first && warnings.strict, this.#sinks.length > 0];
+    const readings = layers.map(layer => {
+      const source = this.#layers[layer]!;
+      const { digest, diffId } = source;
+      const request = { kind: 'layer', layer, digest, diffId, limits, strict, data, digests: false } as const;
+      return ingest.read(request, source.locate());
+    });
     for (const reading of readings) {
       const { layer } = reading;
       const result = await pass.read(
@@ -171,6 +167,7 @@ class Rendering {
         (entry, position) => rule.wants(entry, position, layer),
         (position, id) => this.#taken[layer]!.set(position, id),
       );
+      this.#layers[layer]!.verified?.();
       rule.ended?.(layer, result);
     }
     this.#nextId = pass.nextId;

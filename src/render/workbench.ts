@@ -58,7 +58,10 @@ export class Workbench implements AsyncDisposable {
     this.ingest = new IngestPool({ slabs: this.slabs, threads: readers, reserve }, error => this.fail(error));
     this.#signal = options.signal;
     this.#onAbort = () => {
-      this.fail(new ShaleError('cancelled', 'cancelled', { cause: this.#signal?.reason }));
+      const reason: unknown = this.#signal?.reason;
+      this.fail(
+        reason instanceof ShaleError ? reason : new ShaleError('cancelled', 'cancelled', { cause: reason }),
+      );
     };
     if (this.#signal?.aborted) this.#onAbort();
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });

@@ -32,7 +32,7 @@ function createLayer(file: string, entries: readonly Entry[]): LayerSource {
   ]);
   writeFileSync(file, tar);
   const diffId = `sha256:${sha256(tar)}` as Digest;
-  return { digest: diffId, diffId, blob: { path: file, offset: 0, size: tar.length } };
+  return { digest: diffId, diffId, locate: async () => ({ path: file, offset: 0, size: tar.length }) };
 }
 
 /** Notes every call, and asks `onCall` first; its promises take a while, as those of real sinks do. */

@@ -17,9 +17,10 @@ export async function* readContent(
   await using bench = new Workbench({ jobs: 1, layers: 1, outputs: 0, memory, signal });
   const { slabs, ingest } = bench;
   const source = image.layers[layer]!;
-  const { blob, digest, diffId } = source;
-  const request = { layer, blob, digest, diffId, limits, strict: false, data: true, digests: false } as const;
-  const reading = ingest.read({ kind: 'layer', ...request });
+  const { digest, diffId } = source;
+  const request = { layer, digest, diffId, limits, strict: false, data: true, digests: false } as const;
+  const blob = source.locate();
+  const reading = ingest.read({ kind: 'layer', ...request }, blob);
   let left: number | undefined;
   let first = 0;
   let sizes: number[] = [];
@@ -49,7 +50,7 @@ export async function* readContent(
     first += batch.entryCount;
     if (left === 0) return;
   }
-  throw new ShaleError('conflict', `${blob.path} is not the layer any more that it was`, {
+  throw new ShaleError('conflict', `${(await blob).path} is not the layer any more that it was`, {
     detail: { layer, digest, diffId },
   });
 }

@@ -1,4 +1,5 @@
 import { type SlabPool, Thread } from '../../bytes/pool/index.ts';
+import type { BlobLocation } from '../../content/index.ts';
 import { unpackError } from '../../error/index.ts';
 import type {
   IngestBatch,
@@ -52,8 +53,11 @@ export class IngestPool {
     }
   }
 
-  read(request: IngestRequest): LayerReading {
-    const reading = new Reading(request);
+  /** `blob` may still be sought, or waited for: that holds up this layer's thread alone. */
+  read(request: Omit<IngestRequest, 'blob'>, blob: Promise<BlobLocation>): LayerReading {
+    // It is awaited once a thread is there; until then a failure is not one that nobody handles.
+    blob.catch(() => {});
+    const reading = new Reading(request, blob);
     this.#queue.push(reading);
     this.#start();
     return reading;
@@ -70,7 +74,10 @@ export class IngestPool {
       if (reading === undefined) return;
       thread.reading = reading;
       this.#active.push(reading);
-      thread.worker.post(reading.request);
+      reading.blob.then(
+        blob => thread.worker.post({ ...reading.request, blob } satisfies IngestRequest),
+        error => this.#fail(error),
+      );
       this.#supply(thread);
     }
   }
@@ -119,13 +126,15 @@ interface Reader {
 }
 
 class Reading implements LayerReading {
-  readonly request: IngestRequest;
+  readonly request: Omit<IngestRequest, 'blob'>;
+  readonly blob: Promise<BlobLocation>;
   end: IngestEnd | undefined;
   readonly #batches: IngestBatch[] = [];
   #wake: (() => void) | undefined;
 
-  constructor(request: IngestRequest) {
+  constructor(request: Omit<IngestRequest, 'blob'>, blob: Promise<BlobLocation>) {
     this.request = request;
+    this.blob = blob;
   }
 
   get layer(): number {

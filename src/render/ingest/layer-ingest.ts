@@ -72,7 +72,7 @@ export class LayerIngest implements TarHandler {
 
   async run(): Promise<IngestEnd> {
     try {
-      using blob = new StoredBlob(this.#request.blob, this.#request.digest);
+      using blob = new StoredBlob(this.#request.blob, this.#request.digest, this.#ending);
       try {
         return await this.#read(blob);
       } catch (error) {

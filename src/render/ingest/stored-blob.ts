@@ -1,7 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { Arrival } from '../../content/arrival.ts';
 import { ContentError } from '../../content/error.ts';
 import type { BlobLocation } from '../../content/index.ts';
 import { DigestVerifier } from '../../content/verifier.ts';
+import { isErrno } from '../../error/index.ts';
 import type { Digest } from '../../oci/index.ts';
 
 /** Bytes read at a time: small enough to stay in the cache until they are hashed and decompressed. */
@@ -10,6 +12,8 @@ const readBytes = 256 * 1024;
 /** A layer's blob as it is stored, read once from first byte to last and hashed on the way. Synchronous. */
 export class StoredBlob implements Disposable {
   readonly #blob: BlobLocation;
+  readonly #ending: Int32Array;
+  readonly #arrival: Arrival | undefined;
   readonly #verifier: DigestVerifier | undefined;
   readonly #file: number;
   readonly #buffer: Buffer;
@@ -17,12 +21,15 @@ export class StoredBlob implements Disposable {
   /** What `verify` has found: undefined before its first call. */
   #verdict: { readonly failure: unknown } | undefined;
 
-  constructor(blob: BlobLocation, digest: Digest | undefined) {
+  /** `ending`: its first word is not 0 once nobody wants the layer any more, and then nothing is waited for. */
+  constructor(blob: BlobLocation, digest: Digest | undefined, ending: Int32Array) {
     this.#blob = blob;
+    this.#ending = ending;
+    this.#arrival = blob.arrival === undefined ? undefined : new Arrival(blob.arrival);
     this.#verifier =
       digest === undefined ? undefined : new DigestVerifier({ digest, size: blob.size }, 'the blob');
     this.#buffer = Buffer.allocUnsafe(Math.min(readBytes, Math.max(blob.size, 1)));
-    this.#file = openSync(blob.path, 'r');
+    this.#file = openBlob(blob);
   }
 
   /** Bytes so far. */
@@ -35,6 +42,10 @@ export class StoredBlob implements Disposable {
     const { path, offset, size } = this.#blob;
     if (this.#read === size) return undefined;
     const wanted = Math.min(this.#buffer.length, size - this.#read);
+    const end = offset + this.#read + wanted;
+    if (this.#arrival !== undefined && this.#arrival.wait(end, this.#ending) < end) {
+      throw new ContentError('cancelled', 'nothing more arrives');
+    }
     const length = readSync(this.#file, this.#buffer, 0, wanted, offset + this.#read);
     if (length === 0) {
       throw new ContentError('corrupt', `${path} ends ${size - this.#read} bytes early`, {
@@ -65,5 +76,14 @@ export class StoredBlob implements Disposable {
 
   [Symbol.dispose](): void {
     closeSync(this.#file);
+  }
+}
+
+function openBlob({ path, settled }: BlobLocation): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (settled === undefined || !isErrno(error, 'ENOENT')) throw error;
+    return openSync(settled, 'r');
   }
 }
