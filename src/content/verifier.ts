@@ -18,7 +18,7 @@ export interface Expected {
 export class DigestVerifier {
   readonly #expected: Expected;
   readonly #what: string;
-  readonly #hash: Hash;
+  #hash: Hash;
   #size = 0;
 
   /** `what` names the content in errors: a layer, a path. */
@@ -26,6 +26,14 @@ export class DigestVerifier {
     this.#expected = expected;
     this.#what = what;
     this.#hash = createHash(digestAlgorithm(expected.digest));
+  }
+
+  /** Another verifier that has seen the same so far. */
+  copy(): DigestVerifier {
+    const copy = new DigestVerifier(this.#expected, this.#what);
+    copy.#hash = this.#hash.copy();
+    copy.#size = this.#size;
+    return copy;
   }
 
   /** Bytes so far. */
