@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { commands } from '../src/cli/command.ts';
+import { commands } from '../src/cli/command/index.ts';
 import { limitNames, options } from '../src/cli/option.ts';
 import { errorCodes, exitStatus, warningCodes } from '../src/error/index.ts';
 import { requires } from './requirement.ts';

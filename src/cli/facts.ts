@@ -35,11 +35,20 @@ export const environment: Readonly<Record<string, string>> = {
   NO_COLOR: 'no colours in progress',
   TERM: 'dumb: lines instead of bars',
   'LC_ALL, LC_CTYPE, LANG': 'whether bars may be drawn in UTF-8',
+  SHALE_ROOT: 'where the cache is, unless --root is given',
+  XDG_DATA_HOME: 'its directory shale/ is the cache of a user who is not root; ~/.local/share if not set',
+  REGISTRY_AUTH_FILE: 'credentials of registries, unless --authfile is given',
+  DOCKER_CONFIG: "the directory of docker's config.json; ~/.docker if not set",
+  XDG_RUNTIME_DIR: 'its containers/auth.json holds credentials, too',
+  XDG_CONFIG_HOME: 'its containers/ holds auth.json and registries.conf; ~/.config if not set',
+  CONTAINERS_REGISTRIES_CONF: 'mirrors, instead of registries.conf in the usual places',
+  'HTTPS_PROXY, HTTP_PROXY, NO_PROXY': 'proxies for registries, and what goes past them; in lower case, too',
   SHALE_DEBUG: 'errors come with their stack and causes',
   XDG_CACHE_HOME: "where Node's compile cache is kept; ~/.cache if not set",
 };
 
 /** Files that Shale leaves behind on purpose. */
 export const files: Readonly<Record<string, string>> = {
+  '/var/lib/shale/, $XDG_DATA_HOME/shale/': 'the cache, of root and of other users',
   '$XDG_CACHE_HOME/shale/compile/': 'compiled code, so that commands start fast; may be removed at any time',
 };

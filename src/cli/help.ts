@@ -1,49 +1,74 @@
-import { type Command, type CommandName, commandNames, commonOptions, findCommand } from './command.ts';
-import { limitNames, type Option, type OptionName, options } from './option.ts';
+import {
+  type Command,
+  type CommandName,
+  commandGroups,
+  commonOptions,
+  findCommand,
+  refineOption,
+} from './command/index.ts';
+import { limitNames, type OptionName, registryOptions } from './option.ts';
 
 const width = 96;
-const table: Readonly<Record<OptionName, Option>> = options;
+/** Of the names of commands, so that the groups line up. */
+const nameWidth = 8;
 
 /** `shale --help`. */
 export function formatOverview(): string {
-  const rows = commandNames.map(name => [name, `${findCommand(name)!.summary}`] as const);
+  const groups = commandGroups.flatMap(({ title, names }) => [
+    `${title}:`,
+    ...formatRows(names.map(name => [name.padEnd(nameWidth), findCommand(name)!.summary])),
+    '',
+  ]);
   return [
     'Usage: shale COMMAND [ARGUMENTS] [OPTIONS]',
     '',
     ...wrap(
-      'Turns OCI images into root filesystems: squashfs, tar or a directory, exact and reproducible.',
+      'Pulls OCI images and turns them into root filesystems: squashfs, tar or a directory, exact and reproducible.',
       '',
     ),
     '',
-    'Commands:',
-    ...formatRows(rows),
-    '',
+    ...groups,
     'Options:',
-    ...formatRows(optionRows(commonOptions)),
+    ...formatRows(optionRows(commonOptions, undefined)),
     '',
     'Examples:',
-    ...formatExamples(
-      commandNames.filter(name => name !== 'help').map(name => findCommand(name)!.examples[0]!),
-    ),
+    ...formatExamples(overviewExamples()),
     '',
     'shale COMMAND --help says more of each.',
     '',
   ].join('\n');
 }
 
+/** The first example of the commands that people begin with. */
+export function overviewExamples(): Command['examples'] {
+  const names = [
+    'pull',
+    'render',
+    'inspect',
+    'ls',
+    'why',
+    'images',
+    'login',
+  ] as const satisfies CommandName[];
+  return names.map(name => findCommand(name)!.examples[0]!);
+}
+
 /** `shale COMMAND --help`. */
 export function formatHelp(name: CommandName): string {
   const command = findCommand(name)!;
-  const { own, limits } = splitOptions(command);
+  const { own, registry, limits } = splitOptions(command);
   const lines = [`Usage: ${formatUsage(name)}`, ''];
   for (const paragraph of command.description) lines.push(...wrap(paragraph, ''), '');
   if (command.operands.length > 0) {
     lines.push('Arguments:', ...formatRows(command.operands.map(({ name, help }) => [name, help])), '');
   }
-  lines.push('Options:', ...formatRows(optionRows([...own, 'help'])), '');
+  lines.push('Options:', ...formatRows(optionRows([...own, 'help'], name)), '');
+  if (registry.length > 0) {
+    lines.push('Registries and the cache:', ...formatRows(optionRows(registry, name)), '');
+  }
   if (limits.length > 0) {
     lines.push('Limits on what an image may ask of the machine (a number, or none):');
-    lines.push(...formatRows(optionRows(limits)), '');
+    lines.push(...formatRows(optionRows(limits, name)), '');
   }
   lines.push('Examples:', ...formatExamples(command.examples), '');
   return lines.join('\n');
@@ -58,28 +83,43 @@ export function formatUsage(name: CommandName): string {
   return ['shale', name, ...words, '[OPTIONS]'].join(' ');
 }
 
-/** A command's flags, and those of them that are limits. */
-export function splitOptions({ options }: Command): { own: OptionName[]; limits: OptionName[] } {
+/** A command's flags: its own, those about registries and the cache, and limits. */
+export function splitOptions({
+  options,
+}: Command): Readonly<Record<'own' | 'registry' | 'limits', readonly OptionName[]>> {
   const isLimit = (name: OptionName) => Object.hasOwn(limitNames, name);
-  return { own: options.filter(name => !isLimit(name)), limits: options.filter(isLimit) };
+  // Where no registry is asked, what is left of these stands with the others.
+  const apart: readonly OptionName[] = options.includes('insecure-registry') ? registryOptions : [];
+  return {
+    own: options.filter(name => !isLimit(name) && !apart.includes(name)),
+    registry: options.filter(name => apart.includes(name)),
+    limits: options.filter(isLimit),
+  };
 }
 
 /** `-j, --jobs N`; a flag that has no letter is indented as if it had one where `aligned`. */
-export function formatFlag(name: OptionName, { aligned }: { readonly aligned: boolean }): string {
-  const { short, value, choices } = table[name];
+export function formatFlag(
+  name: OptionName,
+  command: CommandName | undefined,
+  { aligned }: { readonly aligned: boolean },
+): string {
+  const { short, value, choices } = refineOption(name, command);
   const letter = short === undefined ? (aligned ? '    ' : '') : `-${short}, `;
   const argument = value ?? (choices === undefined ? '' : choices.join('|'));
   return `${letter}--${name}${argument === '' ? '' : ` ${argument}`}`;
 }
 
 /** What a flag does and what holds without it. */
-export function describeOption(name: OptionName): string {
-  const { help, default: usual } = table[name];
+export function describeOption(name: OptionName, command: CommandName | undefined): string {
+  const { help, default: usual } = refineOption(name, command);
   return usual === undefined ? help : `${help} (default: ${usual})`;
 }
 
-function optionRows(names: readonly OptionName[]): (readonly [string, string])[] {
-  return names.map(name => [formatFlag(name, { aligned: true }), describeOption(name)]);
+function optionRows(
+  names: readonly OptionName[],
+  command: CommandName | undefined,
+): (readonly [string, string])[] {
+  return names.map(name => [formatFlag(name, command, { aligned: true }), describeOption(name, command)]);
 }
 
 /** Two columns; a first column that is too long stands on a line of its own. */

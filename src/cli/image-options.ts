@@ -1,18 +1,37 @@
-import type { ImageOptions, ProgressEvent } from '../engine/index.ts';
+import type { ImageOptions } from '../engine/index.ts';
 import type { LayerLimits } from '../engine/limits.ts';
-import type { Invocation } from './command.ts';
-import { limitNames } from './option.ts';
+import type { Invocation } from './command/index.ts';
+import type { RegistryOptions } from './contract.ts';
+import { limitNames, type Values } from './option.ts';
+import type { ProgressEvent } from './progress/index.ts';
+
+/** What the flags of images in registries and in the cache set. */
+export interface SourceOptions extends RegistryOptions {
+  readonly root: string | undefined;
+  readonly policy: Values['policy'];
+  readonly cache: boolean;
+}
 
 /** The engine's options, from the flags that all commands on images share. */
 export function readImageOptions(
   { values, signal }: Invocation,
   onProgress?: (event: ProgressEvent) => void,
-): ImageOptions {
-  const { platform, jobs, memory, strict } = values;
+): ImageOptions & SourceOptions {
+  const { platform, jobs, memory, strict, root, policy } = values;
   const limits: { -readonly [Name in keyof LayerLimits]?: number } = {};
   for (const [flag, name] of Object.entries(limitNames) as [keyof typeof limitNames, keyof LayerLimits][]) {
     const value = values[flag as keyof typeof limitNames];
     if (value !== undefined) limits[name] = value;
   }
-  return { platform, jobs, memory, strict, limits, signal, onProgress };
+  return {
+    ...{ platform, jobs, memory, strict, limits, signal, onProgress },
+    ...{ root, policy, cache: values['no-cache'] !== true },
+    ...readRegistryOptions(values),
+  };
+}
+
+/** The flags that say how registries are asked. */
+export function readRegistryOptions(values: Values): RegistryOptions {
+  const { authfile: authFile, retries } = values;
+  return { authFile, retries, certDir: values['cert-dir'], insecureRegistries: values['insecure-registry'] };
 }

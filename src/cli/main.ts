@@ -1,4 +1,4 @@
-import type { CommandName, Run } from './command.ts';
+import type { CommandName, Run } from './command/index.ts';
 import { usageStatus } from './error.ts';
 import { reportFailure } from './failure.ts';
 import { formatHelp, formatOverview } from './help.ts';
@@ -8,12 +8,23 @@ import { type CommandLine, parseCommandLine } from './parse.ts';
 
 /** A command's code is loaded only when it runs. */
 const load: Readonly<Record<CommandName, () => Promise<{ readonly run: Run }>>> = {
+  pull: () => import('./run/pull.ts'),
   render: () => import('./run/render.ts'),
+  push: () => import('./run/push.ts'),
+  copy: () => import('./run/copy.ts'),
   inspect: () => import('./run/inspect.ts'),
   verify: () => import('./run/verify.ts'),
   why: () => import('./run/why.ts'),
   ls: () => import('./run/ls.ts'),
   cat: () => import('./run/cat.ts'),
+  images: () => import('./run/images.ts'),
+  tag: () => import('./run/tag.ts'),
+  rm: () => import('./run/rm.ts'),
+  gc: () => import('./run/gc.ts'),
+  du: () => import('./run/du.ts'),
+  fsck: () => import('./run/fsck.ts'),
+  login: () => import('./run/login.ts'),
+  logout: () => import('./run/logout.ts'),
   help: () => import('./run/help.ts'),
 };
 

@@ -1,39 +1,70 @@
-import { type Command, type CommandName, commandNames, commonOptions, findCommand } from './command.ts';
+import {
+  type Command,
+  type CommandName,
+  commandGroups,
+  commonOptions,
+  findCommand,
+} from './command/index.ts';
 import { environment, exitStatuses, files } from './facts.ts';
-import { describeOption, formatFlag, formatUsage, splitOptions } from './help.ts';
+import { describeOption, formatFlag, formatUsage, overviewExamples, splitOptions } from './help.ts';
 import type { OptionName } from './option.ts';
+
+const registries = [
+  'The credential of a registry is looked for in this order: `--authfile`, `REGISTRY_AUTH_FILE`, ' +
+    '`$XDG_RUNTIME_DIR/containers/auth.json`, `$XDG_CONFIG_HOME/containers/auth.json`, `~/.docker/config.json` (`DOCKER_CONFIG`). ' +
+    'Each may name credential helpers (`credHelpers`, `credsStore`) and have keys for a part of a registry ' +
+    '(`ghcr.io/org`); a Kubernetes `dockerconfigjson` is read as well. Without a credential Shale asks anonymously. No credential ' +
+    'follows a redirect to another host.',
+  'Mirrors are those of `registries.conf` and of `hosts.toml` under `certs.d`; each is tried in turn, the registry itself last. ' +
+    'Certificates come from `--cert-dir`, from `/etc/containers/certs.d/HOST` and `/etc/docker/certs.d/HOST`, and from the system. A ' +
+    'registry is asked without TLS only if it is named insecure (`--insecure-registry`, `registries.conf`), or is this machine.',
+];
+
+const cache = [
+  'The cache is an OCI image layout that other tools can read, with layer indexes and rendered artifacts beside the blobs, and ' +
+    'a database of names and of what is in use. It belongs to one user. Several commands may use it at once; what one downloads the ' +
+    'others wait for. A command that is killed leaves it usable, and its partial downloads are continued.',
+  '`--policy` means what imagePullPolicy means to Kubernetes: `always` asks the registry for the digest and downloads only what ' +
+    'is missing; `if-not-present` asks only if the cache has no such name; `never` asks nobody.',
+];
 
 /** The manual page of `shale` itself, in Markdown: doc/man/shale.md. */
 export function formatManualOverview(): string {
-  const rows = commandNames.map(
-    name => `- [\`shale ${name}\`](${page(name)}): ${findCommand(name)!.summary}`,
-  );
+  const row = (name: CommandName) => `- [\`shale ${name}\`](${page(name)}): ${findCommand(name)!.summary}`;
+  const groups = commandGroups.map(({ title, names }) => `${title}:\n\n${names.map(row).join('\n')}`);
   return join([
     '# shale',
-    'Turns OCI images into root filesystems: squashfs, tar or a directory, exact and reproducible. It needs no root, no ' +
-      'daemon and no other program.',
+    'Pulls OCI images and turns them into root filesystems: squashfs, tar or a directory, exact and reproducible. It needs ' +
+      'no root, no daemon and no other program.',
     block(['shale COMMAND [ARGUMENTS] [OPTIONS]']),
     '## Commands',
-    rows.join('\n'),
+    ...groups,
     'Flags may stand anywhere, as `--flag VALUE` or `--flag=VALUE`; `--` ends them. A flag that is given twice counts as given ' +
       'last. Sizes are bytes, or take `K`, `M`, `G`, `T` (also `KiB` and the like) for powers of 1024, `KB`, `MB`, … for powers of ' +
       '1000.',
     '## Options',
-    list(commonOptions),
+    list(commonOptions, undefined),
     '## Images',
     [
+      '- `NAME` or `docker://NAME`: an image in a registry, as Docker writes them: `nginx` is `docker.io/library/nginx:latest`. ' +
+        'Blobs that the cache has come from there',
+      '- `cache:NAME`: what the cache has under that name, and nothing else',
       '- `oci:DIR[:TAG|@DIGEST]`: an OCI image layout; the tag may be left out where it holds one image',
       '- `oci-archive:FILE[:TAG|@DIGEST]`: the same as a tar',
       '- `docker-archive:FILE[:REF|:@N]`: what `docker save` writes; `@N` is the image at position N',
     ].join('\n'),
+    '## Registries',
+    ...registries,
+    '## The cache',
+    ...cache,
     '## Output',
     'Results are on standard output. Progress, warnings, summaries and errors are on standard error. With `--json` the result ' +
       'is one JSON object, and so is a failure: `{"error": {"code", "message", "detail", "hint"}}`, where `code` is one of the ' +
       'names below, or `usage`. Names and texts from an image are shown with control characters as `\\xNN`; in JSON, bytes that are ' +
       'not UTF-8 are base64 under a name that ends in `Base64`.',
     'On a terminal `--progress auto` draws a bar for each layer that is being read; elsewhere `render` writes a line for each ' +
-      'layer. `--progress json` makes all of standard error JSON lines, each with an `event`: `image`, `layer`, `finish`, ' +
-      '`warning`, `end` or `error`.',
+      'layer. `--progress json` makes all of standard error JSON lines, each with an `event`: `image`, `layer`, `download`, ' +
+      '`retry`, `blob`, `check`, `finish`, `warning`, `end` or `error`.',
     ...statusSection({}),
     '## Signals',
     'The first Ctrl-C, SIGTERM or SIGHUP ends the work and removes what is unfinished; a second one ends the process at once, and ' +
@@ -43,14 +74,14 @@ export function formatManualOverview(): string {
     '## Files',
     definitions(files),
     '## Examples',
-    block(commandNames.filter(name => name !== 'help').map(name => findCommand(name)!.examples[0]!.line)),
+    block(overviewExamples().map(({ line }) => line)),
   ]);
 }
 
 /** The manual page of a command, in Markdown: doc/man/shale-NAME.md. */
 export function formatManual(name: CommandName): string {
   const command: Command = findCommand(name)!;
-  const { own, limits } = splitOptions(command);
+  const { own, registry, limits } = splitOptions(command);
   return join([
     `# shale ${name}`,
     `${command.summary[0]!.toUpperCase()}${command.summary.slice(1)}.`,
@@ -58,14 +89,21 @@ export function formatManual(name: CommandName): string {
     ...command.description,
     ...(command.operands.length === 0 ? [] : ['## Arguments', definitions(operands(command))]),
     '## Options',
-    list([...own, 'help']),
+    list([...own, 'help'], name),
+    ...(registry.length === 0
+      ? []
+      : [
+          '## Registries and the cache',
+          list(registry, name),
+          'How credentials, mirrors and certificates are found is said in [shale](shale.md#registries).',
+        ]),
     ...(limits.length === 0
       ? []
       : [
           '## Limits',
           'What an image may ask of the machine. Each takes `none`, too; an image that passes one is refused with an error that names ' +
             'the flag.',
-          list(limits),
+          list(limits, name),
         ]),
     '## Examples',
     command.examples.map(({ what, line }) => `${what}:\n\n${block([line])}`).join('\n\n'),
@@ -97,9 +135,9 @@ function page(name: CommandName): string {
   return `shale-${name}.md`;
 }
 
-function list(names: readonly OptionName[]): string {
+function list(names: readonly OptionName[], command: CommandName | undefined): string {
   return names
-    .map(name => `- \`${formatFlag(name, { aligned: false })}\`: ${describeOption(name)}`)
+    .map(name => `- \`${formatFlag(name, command, { aligned: false })}\`: ${describeOption(name, command)}`)
     .join('\n');
 }
 

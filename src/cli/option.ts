@@ -3,8 +3,17 @@ import { formatCount, formatSize } from './quantity.ts';
 
 /** One flag: all that parsing, --help, suggestions and the manual know of it. */
 export interface Option {
-  /** `limit-size` and `limit-count` also take `none`, which lifts the limit. */
-  readonly kind: 'flag' | 'text' | 'choice' | 'size' | 'count' | 'integer' | 'limit-size' | 'limit-count';
+  /** `limit-size` and `limit-count` also take `none`, which lifts the limit; a `list` has commas, and adds up when given again. */
+  readonly kind:
+    | 'flag'
+    | 'text'
+    | 'list'
+    | 'choice'
+    | 'size'
+    | 'count'
+    | 'integer'
+    | 'limit-size'
+    | 'limit-count';
   readonly short?: string;
   /** How help calls the value; every kind but `flag` and `choice` has one. */
   readonly value?: string;
@@ -14,13 +23,15 @@ export interface Option {
   readonly default?: string;
 }
 
-/** Every flag of every command. A name means the same wherever it is allowed. */
+/**
+ * Every flag of every command. A name means the same wherever it is allowed; a command may have fewer of the choices, another
+ * default, and help that fits it better (`Command.refinements`).
+ */
 export const options = {
   format: {
     kind: 'choice',
-    choices: ['squashfs', 'tar', 'directory'],
-    help: 'what every OUT is',
-    default: 'by the name of OUT',
+    choices: ['squashfs', 'tar', 'directory', 'none'],
+    help: 'what to make of the image',
   },
   compression: {
     kind: 'choice',
@@ -53,6 +64,57 @@ export const options = {
     help: 'which image of a multi-platform index is meant',
     default: "this machine's",
   },
+  'all-platforms': { kind: 'flag', help: 'every image of a multi-platform index, not only one' },
+  policy: {
+    kind: 'choice',
+    choices: ['always', 'if-not-present', 'never'],
+    help: 'when to ask the registry what the name stands for; never also means that nothing is downloaded',
+    default: 'if-not-present',
+  },
+  'no-cache': { kind: 'flag', help: 'do not keep in the cache what is downloaded' },
+  root: {
+    kind: 'text',
+    value: 'DIR',
+    help: 'where the cache is',
+    default: 'SHALE_ROOT, else /var/lib/shale for root, $XDG_DATA_HOME/shale for others',
+  },
+  authfile: {
+    kind: 'text',
+    value: 'FILE',
+    help: 'credentials of registries',
+    default: 'REGISTRY_AUTH_FILE, else where podman and docker keep theirs',
+  },
+  'insecure-registry': {
+    kind: 'list',
+    value: 'HOST[,HOST]',
+    help: 'registries whose certificate is not verified, and which may answer without TLS',
+    default: 'localhost',
+  },
+  'cert-dir': {
+    kind: 'text',
+    value: 'DIR',
+    help: "*.crt, *.cert and *.key: the registry's CA, and a client certificate with its key",
+    default: '/etc/containers/certs.d/HOST, /etc/docker/certs.d/HOST',
+  },
+  retries: {
+    kind: 'integer',
+    value: 'N',
+    help: 'how often a request is tried again, later each time, when the registry or the network fails',
+    default: '5',
+  },
+  username: { kind: 'text', short: 'u', value: 'NAME', help: 'who logs in', default: 'asked for' },
+  password: {
+    kind: 'text',
+    short: 'p',
+    value: 'PASSWORD',
+    help: 'the password or token; visible in the process list, so rather use --password-stdin',
+    default: 'asked for',
+  },
+  'password-stdin': { kind: 'flag', help: 'read the password from standard input' },
+  digests: { kind: 'flag', help: 'show digests in full' },
+  all: { kind: 'flag', short: 'a', help: 'everything' },
+  'dry-run': { kind: 'flag', short: 'n', help: 'only say what would be done' },
+  repair: { kind: 'flag', help: 'drop what is damaged, and fetch again what can be fetched' },
   layers: { kind: 'flag', help: 'also read the layers: entries, whiteouts, bytes hidden by later layers' },
   long: { kind: 'flag', short: 'l', help: 'show type, mode, owner, size and time of each entry' },
   recursive: { kind: 'flag', short: 'R', help: 'list what is in directories below, too' },
@@ -105,7 +167,9 @@ type ValueOf<O extends Option> = O extends { kind: 'flag' }
     ? Choice
     : O extends { kind: 'text' }
       ? string
-      : number;
+      : O extends { kind: 'list' }
+        ? readonly string[]
+        : number;
 
 /** What the command line gave, parsed and checked by kind. */
 export type Values = { -readonly [Name in OptionName]?: ValueOf<(typeof options)[Name]> };
@@ -121,6 +185,17 @@ export const limitNames = {
   'max-xattr': 'xattrBytes',
   'max-sparse': 'sparseSegments',
 } as const satisfies Partial<Record<OptionName, keyof LayerLimits>>;
+
+/** Flags that say where the cache and the registries are, and how to use them. */
+export const registryOptions = [
+  'policy',
+  'no-cache',
+  'root',
+  'authfile',
+  'insecure-registry',
+  'cert-dir',
+  'retries',
+] as const satisfies readonly OptionName[];
 
 export function findOption(name: string): Option | undefined {
   return Object.hasOwn(options, name) ? options[name as OptionName] : undefined;

@@ -1,7 +1,15 @@
 import { parseArgs } from 'node:util';
-import { type CommandName, commandNames, commonOptions, findCommand, type Operand } from './command.ts';
+import {
+  type Command,
+  type CommandName,
+  commandNames,
+  commonOptions,
+  findCommand,
+  findNearestCommand,
+  refineOption,
+} from './command/index.ts';
 import { UsageError } from './error.ts';
-import { findOption, type Option, options, type Values } from './option.ts';
+import { findOption, type Option, type OptionName, options, type Values } from './option.ts';
 import { findSize } from './quantity.ts';
 import { findNearest } from './suggestion.ts';
 
@@ -47,7 +55,11 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   if (first !== undefined && command === undefined) throw unknownCommand(first);
   const allowed = new Set<string>([...(command ? findCommand(command)!.options : []), ...commonOptions]);
   const values: Record<string, unknown> = {};
-  for (const token of given) values[token.name] = readOption(token, allowed, command);
+  for (const token of given) {
+    const value = readOption(token, allowed, command);
+    const before = values[token.name];
+    values[token.name] = Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value;
+  }
   if (command !== undefined) checkOperands(command, operands);
   return { command, operands, values: values as Values };
 }
@@ -58,7 +70,7 @@ function seeHelp(command: CommandName | undefined): string {
 }
 
 function unknownCommand(word: string): UsageError {
-  const nearest = findNearest(word, commandNames);
+  const nearest = findNearestCommand(word);
   const suggestion = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
   return new UsageError(`there is no command ${JSON.stringify(word)}${suggestion}`, seeHelp(undefined));
 }
@@ -68,14 +80,15 @@ function readOption(
   allowed: ReadonlySet<string>,
   command: CommandName | undefined,
 ): unknown {
-  const option = findOption(token.name);
-  if (option === undefined || !allowed.has(token.name)) {
+  const known = findOption(token.name);
+  if (known === undefined || !allowed.has(token.name)) {
     const candidates = [...allowed].map(name => `--${name}`);
     const nearest = findNearest(token.rawName, candidates);
     const suggestion = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
-    const known = option === undefined ? 'there is no flag' : `${command ?? 'shale'} has no flag`;
-    throw new UsageError(`${known} ${token.rawName}${suggestion}`, seeHelp(command));
+    const subject = known === undefined ? 'there is no flag' : `${command ?? 'shale'} has no flag`;
+    throw new UsageError(`${subject} ${token.rawName}${suggestion}`, seeHelp(command));
   }
+  const option = refineOption(token.name as OptionName, command);
   const fail = (what: string) => new UsageError(`${token.rawName}${what}`, seeHelp(command));
   if (option.kind === 'flag') {
     if (token.inlineValue) throw fail(` takes no value`);
@@ -91,10 +104,14 @@ function readOption(
   return read;
 }
 
-function readValue({ kind, choices }: Option, text: string): string | number | undefined {
+function readValue({ kind, choices }: Option, text: string): string | number | string[] | undefined {
   switch (kind) {
     case 'text':
       return text === '' ? undefined : text;
+    case 'list': {
+      const items = text.split(',').map(item => item.trim());
+      return items.includes('') ? undefined : items;
+    }
     case 'choice':
       return choices!.includes(text) ? text : undefined;
     case 'size':
@@ -121,6 +138,8 @@ function describeKind({ kind, choices }: Option): string {
   switch (kind) {
     case 'choice':
       return `one of ${choices!.join(', ')}`;
+    case 'list':
+      return 'a list of names with commas between them';
     case 'size':
       return 'a size such as 512K, 64M or 1G';
     case 'count':
@@ -137,13 +156,13 @@ function describeKind({ kind, choices }: Option): string {
 }
 
 function checkOperands(command: CommandName, given: readonly string[]): void {
-  const operands: readonly Operand[] = findCommand(command)!.operands;
+  const { operands, discreet }: Command = findCommand(command)!;
   const missing = operands.find((operand, index) => operand.optional !== true && given[index] === undefined);
   if (missing !== undefined)
     throw new UsageError(`${command} needs ${missing.name}: ${missing.help}`, seeHelp(command));
   const many = operands.some(operand => operand.many);
   if (!many && given.length > operands.length) {
-    const extra = JSON.stringify(given[operands.length]);
+    const extra = discreet === true ? 'so many arguments' : JSON.stringify(given[operands.length]);
     throw new UsageError(`${command} does not know what to do with ${extra}`, seeHelp(command));
   }
 }

@@ -35,6 +35,33 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }
 
+/** About how long, in whole seconds, minutes or hours: `12 s`, `3 min 05 s`, `2 h 05 min`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(1, Math.ceil(seconds));
+  const pad = (count: number) => String(count).padStart(2, '0');
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${pad(whole % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
+}
+
+const ages = [
+  ['second', 1],
+  ['minute', 60],
+  ['hour', 3600],
+  ['day', 86_400],
+  ['week', 7 * 86_400],
+  ['month', 30 * 86_400],
+  ['year', 365 * 86_400],
+] as const;
+
+/** How long ago, in one unit: `3 hours ago`; both in milliseconds since 1970. */
+export function formatAge(then: number, now: number): string {
+  const seconds = Math.max(0, Math.floor((now - then) / 1000));
+  const [unit, length] = ages.findLast(([, length]) => seconds >= length) ?? ages[0];
+  return `${formatNumber(Math.floor(seconds / length), unit)} ago`;
+}
+
 /** Bytes in a second: `264 MB/s`. */
 export function formatRate(bytes: number, seconds: number): string {
   return `${formatBytes(Math.round(bytes / Math.max(seconds, 0.001)))}/s`;

@@ -2,10 +2,16 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { type Command, commandNames, commands } from '../../src/cli/command.ts';
+import {
+  type Command,
+  commandGroups,
+  commandNames,
+  commands,
+  refineOption,
+} from '../../src/cli/command/index.ts';
 import { formatHelp, formatOverview } from '../../src/cli/help.ts';
 import { formatManual, formatManualOverview } from '../../src/cli/manual.ts';
-import { type Option, options } from '../../src/cli/option.ts';
+import { type Option, type OptionName, options } from '../../src/cli/option.ts';
 import { parseCommandLine } from '../../src/cli/parse.ts';
 import { limitTable } from '../../src/engine/limits.ts';
 import { exitStatus } from '../../src/error/index.ts';
@@ -20,7 +26,7 @@ for (const name of commandNames) {
     const help = formatHelp(name);
     for (const option of command.options) {
       assert.match(help, new RegExp(`^ .*--${option}( |$)`, 'm'));
-      const { short, choices = [] } = table[option]!;
+      const { short, choices = [] } = refineOption(option, name);
       if (short !== undefined) assert.ok(help.includes(`-${short}, --${option}`), option);
       for (const choice of choices) assert.ok(help.includes(choice), `${option}: ${choice}`);
     }
@@ -29,7 +35,7 @@ for (const name of commandNames) {
     assert.ok(command.examples.length > 0 && help.includes('\nExamples:\n'));
     for (const { line } of command.examples) {
       assert.ok(help.includes(line));
-      const [, ...words] = line.replace(/ ([|>]|\|\|) .*$/, '').split(' ');
+      const [, ...words] = line.replace(/ ([|<>]|\|\|) .*$/, '').split(' ');
       assert.equal(parseCommandLine(words).command, name, line);
     }
   });
@@ -42,6 +48,20 @@ for (const name of commandNames) {
     assert.equal(text, formatManual(name));
   });
 }
+
+test('every command is in one group of the overview', () => {
+  assert.deepEqual(commandGroups.flatMap(({ names }) => names).sort(), [...commandNames].sort());
+});
+
+test('a refinement is of a flag that the command has, and narrows its choices', () => {
+  for (const name of commandNames) {
+    const { refinements = {}, options: given }: Command = commands[name];
+    for (const [option, { choices }] of Object.entries(refinements)) {
+      assert.ok(given.includes(option as OptionName), `${name} --${option}`);
+      for (const choice of choices ?? []) assert.ok(table[option]!.choices!.includes(choice), choice);
+    }
+  }
+});
 
 test('the overview names every command, and the manual has a page for each and no other', () => {
   for (const name of commandNames) assert.match(formatOverview(), new RegExp(`^  ${name} `, 'm'));
@@ -66,7 +86,7 @@ test('the manual knows every variable that the sources read', () => {
 
 test('every limit of the engine has its flag wherever layers are read', () => {
   const flags = new Set(Object.values(limitTable).map(({ flag }) => flag.slice(2)));
-  for (const name of ['render', 'inspect', 'verify', 'why', 'ls', 'cat'] as const) {
+  for (const name of ['pull', 'render', 'inspect', 'verify', 'why', 'ls', 'cat'] as const) {
     const given: readonly string[] = commands[name].options;
     assert.deepEqual(
       [...flags].filter(flag => !given.includes(flag)),

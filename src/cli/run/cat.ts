@@ -1,5 +1,5 @@
 import { cat } from '../../engine/cat.ts';
-import type { Invocation } from '../command.ts';
+import type { Invocation } from '../command/index.ts';
 import { readImageOptions } from '../image-options.ts';
 import { printBytes } from '../output.ts';
 

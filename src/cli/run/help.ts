@@ -1,13 +1,12 @@
-import { commandNames, type Invocation } from '../command.ts';
+import { commandNames, findNearestCommand, type Invocation } from '../command/index.ts';
 import { UsageError } from '../error.ts';
 import { formatHelp, formatOverview } from '../help.ts';
 import { print } from '../output.ts';
-import { findNearest } from '../suggestion.ts';
 
 export async function run({ operands: [word], values }: Invocation): Promise<number> {
   const name = commandNames.find(each => each === word);
   if (word !== undefined && name === undefined) {
-    const nearest = findNearest(word, commandNames);
+    const nearest = findNearestCommand(word);
     const suggestion = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
     throw new UsageError(`there is no command ${JSON.stringify(word)}${suggestion}`, 'see shale --help');
   }

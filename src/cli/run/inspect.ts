@@ -1,6 +1,6 @@
 import { type ImageReport, inspect, type LayerReport } from '../../engine/inspect.ts';
 import { formatColumns } from '../columns.ts';
-import type { Invocation } from '../command.ts';
+import type { Invocation } from '../command/index.ts';
 import { readImageOptions } from '../image-options.ts';
 import { print, printJson, safe } from '../output.ts';
 import { openProgress } from '../progress/index.ts';

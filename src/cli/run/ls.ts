@@ -2,7 +2,7 @@ import { type ListEntry, list } from '../../engine/list.ts';
 import { printable } from '../../tree/printable.ts';
 import { jsonBytes } from '../bytes.ts';
 import { formatColumns } from '../columns.ts';
-import type { Invocation } from '../command.ts';
+import type { Invocation } from '../command/index.ts';
 import { UsageError } from '../error.ts';
 import { readImageOptions } from '../image-options.ts';
 import { formatExtent, formatMode, formatTarget, formatTime, jsonInode } from '../inode.ts';

@@ -1,7 +1,7 @@
-import type { OutputRequest } from '../../engine/output.ts';
+import type { OutputFormat, OutputRequest } from '../../engine/output.ts';
 import { formatOf } from '../../engine/output.ts';
 import { type RenderResult, render } from '../../engine/render.ts';
-import type { Invocation } from '../command.ts';
+import type { Invocation } from '../command/index.ts';
 import { UsageError } from '../error.ts';
 import { readImageOptions } from '../image-options.ts';
 import type { Values } from '../option.ts';
@@ -15,7 +15,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const [source, ...paths] = operands as [string, ...string[]];
   const requests = createRequests(paths, values);
   const begin = performance.now();
-  const progress = openProgress(values, { elsewhere: 'plain' });
+  const progress = openProgress(values, { elsewhere: 'plain', reading: 'rendering' });
   let result: RenderResult;
   try {
     result = await render(
@@ -41,7 +41,8 @@ function createRequests(paths: readonly string[], values: Values): OutputRequest
     ...{ compression, level, mtime, blockSize: values['block-size'] },
     ...(values['no-fragments'] && { fragments: false }),
   };
-  const formats = paths.map(path => values.format ?? formatOf(path));
+  const { format } = values as { format?: OutputFormat };
+  const formats = paths.map(path => format ?? formatOf(path));
   // Among several, the flags of squashfs mean the squashfs; without any, the engine says what is wrong with them.
   const all = !formats.includes('squashfs');
   return paths.map((path, index) => ({

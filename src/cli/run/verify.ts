@@ -1,8 +1,9 @@
+import type { OutputFormat } from '../../engine/output.ts';
 import type { Difference, VerifyReport } from '../../engine/verify/index.ts';
 import { verify } from '../../engine/verify/index.ts';
 import { exitStatus } from '../../error/index.ts';
 import { formatColumns } from '../columns.ts';
-import type { Invocation } from '../command.ts';
+import type { Invocation } from '../command/index.ts';
 import { readImageOptions } from '../image-options.ts';
 import { formatJson, print, printJson, safe, tell } from '../output.ts';
 import { openProgress } from '../progress/index.ts';
@@ -20,7 +21,10 @@ export async function run(invocation: Invocation): Promise<number> {
   let report: VerifyReport;
   try {
     const options = readImageOptions(invocation, event => progress.update(event));
-    report = await verify(source, artifact, { ...options, format: values.format });
+    report = await verify(source, artifact, {
+      ...options,
+      format: values.format as OutputFormat | undefined,
+    });
   } finally {
     progress.end();
   }

@@ -2,7 +2,7 @@ import { type WhyReport, why } from '../../engine/why.ts';
 import { ShaleError } from '../../error/index.ts';
 import { printable } from '../../tree/index.ts';
 import { jsonBytes } from '../bytes.ts';
-import type { Invocation } from '../command.ts';
+import type { Invocation } from '../command/index.ts';
 import { readImageOptions } from '../image-options.ts';
 import { type Described, formatMode, formatTarget, formatTime, jsonInode } from '../inode.ts';
 import { print, printJson, safe } from '../output.ts';

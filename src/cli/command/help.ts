@@ -1,0 +1,14 @@
+import type { Commands } from './command.ts';
+
+export const helpCommands = {
+  help: {
+    summary: 'show the help of a command',
+    description: ['Prints the same as --help after the command.'],
+    operands: [{ name: 'COMMAND', help: 'the command; all of them if it is left out', optional: true }],
+    options: ['markdown'],
+    examples: [
+      { what: 'All commands', line: 'shale help' },
+      { what: 'One of them', line: 'shale help render' },
+    ],
+  },
+} as const satisfies Commands;

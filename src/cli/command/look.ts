@@ -1,0 +1,92 @@
+import type { Commands, Operand } from './command.ts';
+import { artifactFormats, limits, reading, source, sourcing } from './shared.ts';
+
+const place: Operand = {
+  name: 'PLACE',
+  help: 'a squashfs, a tar or a directory, or an image (see SOURCE of render); a file of that name comes first',
+};
+
+/** Commands that show what an image or an artifact holds. */
+export const lookCommands = {
+  inspect: {
+    summary: 'show what an image says of itself, and what is in its layers',
+    description: [
+      'Prints the image’s digests, platform, configuration and layers. With --layers the layers are read and verified, too: how ' +
+        'many entries and whiteouts each has, and how many of its bytes later layers hide.',
+    ],
+    operands: [source],
+    options: ['layers', ...sourcing, ...reading],
+    examples: [
+      { what: 'What an image in a registry would run', line: 'shale inspect nginx' },
+      { what: 'What a local one would run', line: 'shale inspect oci:layout:latest' },
+      { what: 'Where its bytes are, and which are wasted', line: 'shale inspect oci:layout:latest --layers' },
+      { what: 'For a program', line: 'shale inspect oci:layout --json | jq -r .config.Entrypoint[]' },
+    ],
+  },
+  verify: {
+    summary: 'compare a rendered squashfs, tar or directory with its image',
+    description: [
+      'Reads ARTIFACT back and compares it with the image entry by entry: types, modes, owners, times, contents, link targets, ' +
+        'device numbers, extended attributes and hardlink groups. Differences are printed on standard output.',
+    ],
+    operands: [source, { name: 'ARTIFACT', help: 'what was rendered: a squashfs, a tar or a directory' }],
+    options: ['format', ...sourcing, ...reading],
+    refinements: { format: { choices: artifactFormats, help: 'what ARTIFACT is', default: 'as it looks' } },
+    examples: [
+      { what: 'After a render', line: 'shale verify oci:layout:latest root.sqfs' },
+      { what: 'In a script', line: 'shale verify oci:layout root.tar --quiet || echo differs' },
+    ],
+    statuses: { 8: 'the artifact differs from the image, or one of the two is damaged' },
+  },
+  why: {
+    summary: 'say which layers supplied, changed and deleted a path',
+    description: [
+      'Follows PATH through the layers, oldest first: which layer added it, changed it or deleted it, by which record, and what ' +
+        'the result has there. Parents that are symlinks in the result are followed.',
+    ],
+    operands: [source, { name: 'PATH', help: 'a path in the image, with or without a leading slash' }],
+    options: [...sourcing, ...reading],
+    examples: [
+      { what: 'Who brought this file', line: 'shale why oci:layout:latest /etc/passwd' },
+      { what: 'Why is this one gone', line: 'shale why oci-archive:image.tar usr/bin/perl' },
+    ],
+    statuses: { 4: 'no layer ever had the path, or the image is not there' },
+  },
+  ls: {
+    summary: 'list what is in an artifact or an image',
+    description: [
+      'Lists the directory PATH of an artifact, or of an image as it would be rendered; PATH is the root if it is left out. Bytes ' +
+        'that could steer a terminal are shown as \\xNN; --null and --json give paths as they are.',
+    ],
+    operands: [place, { name: 'PATH', help: 'a path in it', optional: true }],
+    options: [
+      'long',
+      'recursive',
+      'null',
+      'json',
+      ...sourcing,
+      'jobs',
+      'memory',
+      'strict',
+      'quiet',
+      ...limits,
+    ],
+    examples: [
+      { what: 'The root of a squashfs', line: 'shale ls root.sqfs' },
+      { what: 'Everything below /etc, with modes and owners', line: 'shale ls root.sqfs /etc -lR' },
+      { what: 'An image, without rendering it', line: 'shale ls oci:layout:latest usr/bin' },
+    ],
+  },
+  cat: {
+    summary: 'print files of an artifact or an image',
+    description: [
+      'Writes the contents of the files to standard output, one after the other. Symlinks are followed inside the root.',
+    ],
+    operands: [place, { name: 'PATH', help: 'a file in it', many: true }],
+    options: [...sourcing, 'jobs', 'memory', 'strict', 'quiet', ...limits],
+    examples: [
+      { what: 'One file', line: 'shale cat root.sqfs /etc/os-release' },
+      { what: 'Out of an image, into a file', line: 'shale cat oci:layout:latest bin/busybox > busybox' },
+    ],
+  },
+} as const satisfies Commands;

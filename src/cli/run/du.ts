@@ -1,0 +1,28 @@
+import { formatColumns } from '../columns.ts';
+import type { Invocation } from '../command/index.ts';
+import { engine, type UsageReport } from '../contract.ts';
+import { print, printJson } from '../output.ts';
+import { formatBytes, formatCount } from '../quantity.ts';
+
+export async function run({ values, signal }: Invocation): Promise<number> {
+  const diskUsage = await engine('cache/index', 'diskUsage');
+  const report = await diskUsage({ root: values.root, signal });
+  if (values.json) printJson(report);
+  else print(`${formatUsage(report).join('\n')}\n`);
+  return 0;
+}
+
+/** The table of kinds, with a total. */
+export function formatUsage({ rows }: Pick<UsageReport, 'rows'>): string[] {
+  const total = { kind: 'total', count: 0, bytes: 0, reclaimable: 0 };
+  for (const { count, bytes, reclaimable } of rows) {
+    total.count += count;
+    total.bytes += bytes;
+    total.reclaimable += reclaimable;
+  }
+  const cells = [...rows, total].map(({ kind, count, bytes, reclaimable }) => {
+    const share = bytes === 0 ? '' : ` (${Math.round((reclaimable / bytes) * 100)}%)`;
+    return [kind, formatCount(count), formatBytes(bytes), `${formatBytes(reclaimable)}${share}`];
+  });
+  return formatColumns([['KIND', 'COUNT', 'SIZE', 'RECLAIMABLE'], ...cells], { right: [1, 2, 3] });
+}
