@@ -7,6 +7,7 @@ import {
   type ImageConfig,
   JsonView,
   mediaTypes,
+  type Platform,
   parseConfig,
   parseDigest,
   parseJson,
@@ -27,6 +28,16 @@ interface SavedImage {
   readonly layers: readonly string[];
 }
 
+/** One image of what `docker save` writes: there is no manifest, so this is all that describes it. */
+export interface ChosenImage {
+  readonly platform: Platform;
+  readonly config: ImageConfig;
+  readonly configBytes: Uint8Array;
+  readonly configDigest: Digest;
+  /** Oldest first. */
+  readonly layers: readonly ImageLayer[];
+}
+
 /** Opens one image of what `docker save` writes. */
 export async function openSaved(
   medium: Medium,
@@ -34,6 +45,26 @@ export async function openSaved(
   reference: string,
   options: OpenOptions,
 ): Promise<Image> {
+  const { platform, config, configDigest, layers } = await chooseSaved(medium, reading, reference, options);
+  return {
+    reference,
+    platform,
+    manifestDigest: undefined,
+    manifest: undefined,
+    config,
+    configDigest,
+    layers,
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+/** Chooses by name and platform; `reference` is what to call the source in errors. */
+export async function chooseSaved(
+  medium: Medium,
+  reading: SourceReading,
+  reference: string,
+  options: OpenOptions,
+): Promise<ChosenImage> {
   const saved = select(await readSaved(medium, options.signal), reading.name, medium.path);
   const opened = [];
   for (const image of saved) {
@@ -43,17 +74,14 @@ export async function openSaved(
   }
   const chosen =
     opened.length === 1 ? opened[0]! : choosePlatform(opened, options.platform ?? options.host, reference);
-  const { image, config, digest, platform } = chosen;
+  const { image, config, configBytes, configDigest, platform } = chosen;
   requirePlatform(platform, options.platform, reference);
   return {
-    reference,
     platform: platform ?? unknownPlatform,
-    manifestDigest: undefined,
-    manifest: undefined,
     config,
-    configDigest: digest,
+    configBytes,
+    configDigest,
     layers: await findLayers(medium, image, config, options.signal),
-    async [Symbol.asyncDispose]() {},
   };
 }
 
@@ -127,15 +155,17 @@ async function readConfig(
   medium: Medium,
   image: SavedImage,
   signal: AbortSignal | undefined,
-): Promise<{ config: ImageConfig; digest: Digest }> {
-  const bytes = await readSmall(await locate(medium, image.config, 'the config of the image'), { signal });
+): Promise<Pick<ChosenImage, 'config' | 'configBytes' | 'configDigest'>> {
+  const configBytes = await readSmall(await locate(medium, image.config, 'the config of the image'), {
+    signal,
+  });
   const named = /^(?:blobs\/sha256\/([0-9a-f]{64})|([0-9a-f]{64})\.json)$/.exec(image.config);
-  const hex = named?.[1] ?? named?.[2] ?? createHash('sha256').update(bytes).digest('hex');
-  const digest = parseDigest(`sha256:${hex}`);
-  const verifier = new DigestVerifier({ digest }, `${medium.path}: ${image.config}`);
-  verifier.update(bytes);
+  const hex = named?.[1] ?? named?.[2] ?? createHash('sha256').update(configBytes).digest('hex');
+  const configDigest = parseDigest(`sha256:${hex}`);
+  const verifier = new DigestVerifier({ digest: configDigest }, `${medium.path}: ${image.config}`);
+  verifier.update(configBytes);
   verifier.finish();
-  return { config: parseConfig(bytes, `${medium.path}: ${image.config}`), digest };
+  return { config: parseConfig(configBytes, `${medium.path}: ${image.config}`), configBytes, configDigest };
 }
 
 async function findLayers(

@@ -50,7 +50,10 @@ export async function openLayout(
 }
 
 /** The entries of index.json, after the layout's version has been checked. */
-async function readEntries(medium: Medium, signal: AbortSignal | undefined): Promise<readonly Descriptor[]> {
+export async function readEntries(
+  medium: Medium,
+  signal: AbortSignal | undefined,
+): Promise<readonly Descriptor[]> {
   const marker = await medium.find('oci-layout');
   if (marker === undefined) {
     const docker = (await medium.find('manifest.json')) !== undefined;
@@ -78,10 +81,7 @@ async function chooseImage(
   reference: string,
   options: OpenOptions,
 ): Promise<Candidate> {
-  const roots =
-    reading.digest === undefined
-      ? selectEntries(entries, reading.name, medium.path)
-      : [await requireDescriptor(medium, entries, reading, options.signal)];
+  const roots = await findRoots(medium, entries, reading, options.signal);
   const direct = reading.digest !== undefined && findMediaType(roots[0]!.mediaType)?.kind !== 'index';
   if (direct) return { descriptor: roots[0]!, platform: roots[0]!.platform };
   const candidates = await listImages(medium, roots, options.signal);
@@ -91,6 +91,17 @@ async function chooseImage(
   }
   if (candidates.length === 1) return first;
   return choosePlatform(candidates, options.platform ?? options.host, reference);
+}
+
+/** What a tag or a digest means: several entries only if they are one image for several platforms. */
+export async function findRoots(
+  medium: Medium,
+  entries: readonly Descriptor[],
+  reading: SourceReading,
+  signal: AbortSignal | undefined,
+): Promise<readonly Descriptor[]> {
+  if (reading.digest === undefined) return selectEntries(entries, reading.name, medium.path);
+  return [await requireDescriptor(medium, entries, reading, signal)];
 }
 
 async function requireDescriptor(

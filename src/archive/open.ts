@@ -3,7 +3,7 @@ import { openSaved } from './docker.ts';
 import { ArchiveError, checkAbort } from './error.ts';
 import type { Image, OpenOptions } from './image.ts';
 import { openLayout } from './layout.ts';
-import { DirectoryMedium, findStatus } from './medium.ts';
+import { DirectoryMedium, findStatus, type Medium } from './medium.ts';
 import { TarMedium } from './tar-medium.ts';
 
 /**
@@ -21,8 +21,18 @@ export async function openImage(source: LocalSource | string, given: OpenOptions
     host: normalizePlatform(given.host),
     platform: given.platform && normalizePlatform(given.platform),
   };
-  const { kind, text, readings } = typeof source === 'string' ? parseLocal(source) : source;
-  checkAbort(options.signal);
+  const local = typeof source === 'string' ? parseLocal(source) : source;
+  const { medium, reading } = await openMedium(local, options.signal);
+  const open = local.kind === 'docker-archive' ? openSaved : openLayout;
+  return open(medium, reading, local.text, options);
+}
+
+/** Finds the source's files, and what of them is meant. */
+export async function openMedium(
+  { kind, text, readings }: LocalSource,
+  signal: AbortSignal | undefined,
+): Promise<{ medium: Medium; reading: SourceReading }> {
+  checkAbort(signal);
   const { reading, isDirectory } = await findReading(readings, text);
   const { path } = reading;
   if (kind === 'oci') {
@@ -31,16 +41,14 @@ export async function openImage(source: LocalSource | string, given: OpenOptions
         hint: 'for a tar file give oci-archive: or docker-archive:',
       });
     }
-    return openLayout(new DirectoryMedium(path), reading, text, options);
+    return { medium: new DirectoryMedium(path), reading };
   }
   if (isDirectory) {
     const hint =
       kind === 'oci-archive' ? 'for a layout directory give oci:' : 'docker-archive: takes a tar file';
     throw new ArchiveError('invalid', `${path} is a directory, not an archive`, { hint });
   }
-  const medium = await TarMedium.open(path, options.signal);
-  const open = kind === 'oci-archive' ? openLayout : openSaved;
-  return open(medium, reading, text, options);
+  return { medium: await TarMedium.open(path, signal), reading };
 }
 
 function parseLocal(text: string): LocalSource {
