@@ -18,6 +18,7 @@ export type {
 } from './contract.ts';
 export { type CopiedContent, type CopyEvent, copy, type GraphCopyOptions } from './copy.ts';
 export { ContentError } from './error.ts';
+export { type Extent, Extents } from './extents.ts';
 export { type GraphOptions, readGraph, readGraphManifest } from './graph.ts';
 export { type BlobLocation, readLocation, readSmall, readVerified } from './location.ts';
 export { inParallel } from './parallel.ts';
