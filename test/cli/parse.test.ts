@@ -70,6 +70,50 @@ test('what is wrong is named, with what was probably meant', () => {
   fails('constructor', /no command "constructor"/);
 });
 
+test('a flag has the choices that its command gives it', () => {
+  assert.equal(parse('pull nginx --format none').values.format, 'none');
+  assert.equal(parse('render a b --format directory').values.format, 'directory');
+  fails('pull nginx --format directory', /"directory" is not one of squashfs, tar, none$/);
+  fails('render a b --format none', /"none" is not one of squashfs, tar, directory$/);
+  fails('pull nginx --policy sometimes', /is not one of always, if-not-present, never$/);
+  fails('pull nginx --no-cache', /pull has no flag --no-cache/);
+});
+
+test('lists have commas, and add up', () => {
+  const { values } = parse('pull nginx --insecure-registry a:5000,b --insecure-registry c');
+  assert.deepEqual(values['insecure-registry'], ['a:5000', 'b', 'c']);
+  fails('pull nginx --insecure-registry a,,b', /is not a list of names/);
+  fails('pull nginx --insecure-registry=', /is not a list of names/);
+});
+
+test('the commands of the cache and of registries', () => {
+  assert.deepEqual(parse('rm a b:1 c@sha256:0').operands, ['a', 'b:1', 'c@sha256:0']);
+  assert.deepEqual(parse('push a').operands, ['a']);
+  assert.deepEqual({ ...parse('gc -na --root /x').values }, { 'dry-run': true, all: true, root: '/x' });
+  assert.deepEqual({ ...parse('pull a --retries 0').values }, { retries: 0 });
+  assert.deepEqual({ ...parse('login -u me -p x').values }, { username: 'me', password: 'x' });
+  fails('rm', /rm needs NAME/);
+  fails('images nginx', /images does not know what to do with "nginx"/);
+  fails('copy a', /copy needs TARGET/);
+});
+
+test('words of similar tools lead to the command', () => {
+  for (const [word, command] of [
+    ['rmi', 'rm'],
+    ['prune', 'gc'],
+    ['save', 'copy'],
+    ['image', 'images'],
+    ['df', 'du'],
+    ['pul', 'pull'],
+  ]) {
+    fails(word!, new RegExp(`no command "${word}" \\(did you mean ${command}\\?\\)`));
+  }
+});
+
+test('what may be a password is in no message', () => {
+  fails('login ghcr.io me hunter2', /^login does not know what to do with so many arguments$/);
+});
+
 test('limits take sizes, numbers or none', () => {
   const { values } = parse('render a b --max-size 2G --max-ratio none --max-entries 12 --max-path=4096');
   assert.deepEqual(
