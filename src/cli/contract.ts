@@ -1,20 +1,5 @@
 import type { ImageOptions, WarningSummary } from '../engine/index.ts';
-import type { ProgressEvent } from './progress/index.ts';
 
-/** Until the engine has them. */
-export interface RegistryOptions {
-  readonly authFile?: string | undefined;
-  readonly insecureRegistries?: readonly string[] | undefined;
-  readonly certDir?: string | undefined;
-  readonly retries?: number | undefined;
-}
-export interface CacheOptions {
-  readonly root?: string | undefined;
-}
-export type Common = CacheOptions & {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
-};
 export interface PullResult {
   readonly reference: string;
   readonly digest: string;

@@ -1,22 +1,14 @@
-import type { ImageOptions } from '../engine/index.ts';
 import type { LayerLimits } from '../engine/limits.ts';
+import type { ImageOptions, RegistryOptions } from '../engine/options.ts';
 import type { Invocation } from './command/index.ts';
-import type { RegistryOptions } from './contract.ts';
 import { limitNames, type Values } from './option.ts';
 import type { ProgressEvent } from './progress/index.ts';
-
-/** What the flags of images in registries and in the cache set. */
-export interface SourceOptions extends RegistryOptions {
-  readonly root: string | undefined;
-  readonly policy: Values['policy'];
-  readonly cache: boolean;
-}
 
 /** The engine's options, from the flags that all commands on images share. */
 export function readImageOptions(
   { values, signal }: Invocation,
   onProgress?: (event: ProgressEvent) => void,
-): ImageOptions & SourceOptions {
+): ImageOptions {
   const { platform, jobs, memory, strict, root, policy } = values;
   const limits: { -readonly [Name in keyof LayerLimits]?: number } = {};
   for (const [flag, name] of Object.entries(limitNames) as [keyof typeof limitNames, keyof LayerLimits][]) {

@@ -77,7 +77,9 @@ async function dispatch({ command, operands, values }: CommandLine): Promise<num
   } catch (error) {
     const interrupted = status();
     if (interrupted === undefined) throw error;
-    process.stderr.write('shale: interrupted; nothing is left behind\n');
+    const left =
+      command === 'pull' ? 'what was downloaded is kept for the next time' : 'nothing is left behind';
+    process.stderr.write(`shale: interrupted; ${left}\n`);
     return interrupted;
   }
 }

@@ -71,7 +71,7 @@ export const options = {
     help: 'when to ask the registry what the name stands for; never also means that nothing is downloaded',
     default: 'if-not-present',
   },
-  'no-cache': { kind: 'flag', help: 'do not keep in the cache what is downloaded' },
+  'no-cache': { kind: 'flag', help: 'neither use the cache nor keep in it what is downloaded' },
   root: {
     kind: 'text',
     value: 'DIR',
@@ -100,7 +100,7 @@ export const options = {
     kind: 'integer',
     value: 'N',
     help: 'how often a request is tried again, later each time, when the registry or the network fails',
-    default: '5',
+    default: '4',
   },
   username: { kind: 'text', short: 'u', value: 'NAME', help: 'who logs in', default: 'asked for' },
   password: {

@@ -118,7 +118,7 @@ test('each class of failure has its exit status, one message, a hint, no stack a
     [4, 'not-found', good, out, '--platform', 'linux/riscv64'],
     [5, 'exists', good, `${directory.file('full')}/`],
     [8, 'corrupt', bad, out],
-    [9, 'unsupported', 'docker.io/library/nginx:1.27', out],
+    [9, 'unsupported', 'docker-daemon:nginx:1.27', out],
     [10, 'exhausted', good, out, '--max-entries', '2'],
     [10, 'exhausted', good, out, '--max-size', '1K'],
   ];

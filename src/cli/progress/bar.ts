@@ -22,7 +22,7 @@ const showCursor = '\x1b[?25h';
 export class BarProgress implements Progress {
   readonly #reading: Reading;
   readonly #options: BarOptions;
-  readonly #speeds = { download: new Speed(), reading: new Speed() };
+  #speeds = { download: new Speed(), reading: new Speed() };
   #board: Board | undefined;
   /** The lengths of the lines that were drawn last. */
   #drawn: readonly number[] = [];
@@ -46,6 +46,7 @@ export class BarProgress implements Progress {
     } else if (event.type === 'finish') this.#finishing = true;
     else if (this.#board === undefined || event.type === 'image') {
       this.#board = Board.create(event, this.#reading);
+      this.#speeds = { download: new Speed(), reading: new Speed() };
     }
     this.#board?.update(event);
     const now = performance.now();

@@ -2,19 +2,6 @@ import type { ProgressEvent as EngineEvent } from '../../engine/index.ts';
 
 type Pending =
   | {
-      readonly type: 'image';
-      readonly layers: readonly { readonly name: string; readonly size: number; readonly cached?: boolean }[];
-    }
-  | { readonly type: 'download'; readonly layer: number; readonly received: number; readonly size: number }
-  | {
-      readonly type: 'retry';
-      readonly registry: string;
-      readonly what: string;
-      readonly attempt: number;
-      readonly delay: number;
-      readonly reason: string;
-    }
-  | {
       readonly type: 'blob';
       readonly digest: string;
       readonly done: number;
@@ -23,7 +10,7 @@ type Pending =
     }
   | { readonly type: 'check'; readonly done: number; readonly total: number };
 
-export type ProgressEvent = Exclude<EngineEvent, { type: Pending['type'] }> | Pending;
+export type ProgressEvent = EngineEvent | Pending;
 
 /** Shows on standard error how far a piece of work is. */
 export interface Progress {
