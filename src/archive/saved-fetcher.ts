@@ -82,6 +82,7 @@ async function makeManifest(
     digest,
     size: bytes.length,
     annotations: {},
+    urls: [],
     platform: undefined,
     artifactType: undefined,
     data: undefined,

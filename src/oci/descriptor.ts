@@ -8,6 +8,8 @@ export interface Descriptor {
   readonly digest: Digest;
   readonly size: number;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Where else the content may be had: foreign layers have these. Any text, from outside. */
+  readonly urls: readonly string[];
   /** Only in an index. */
   readonly platform: Platform | undefined;
   readonly artifactType: string | undefined;
@@ -23,6 +25,7 @@ export function readDescriptor(view: JsonView): Descriptor {
     digest: parseDigest(view.string('digest'), `${view.where}.digest`),
     size: view.size('size'),
     annotations: view.record('annotations'),
+    urls: view.strings('urls'),
     platform: platform === undefined ? undefined : readPlatform(platform),
     artifactType: view.optionalString('artifactType'),
     data: view.optionalString('data'),
