@@ -14,7 +14,7 @@ export async function* cat(
   path: string,
   options: ImageOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  using view = await openPlace(place, options);
+  await using view = await openPlace(place, options);
   const found = resolve(view, byteString(path), true);
   const { type } = view.describe(found.handle);
   if (type !== 'file') {

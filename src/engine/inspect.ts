@@ -1,8 +1,9 @@
 import type { Image, ImageLayer } from '../archive/index.ts';
 import { countHiddenBytes } from '../merge/index.ts';
 import { formatPlatform } from '../oci/index.ts';
-import { indexSource, mergeImage } from './layers.ts';
-import { type ImageOptions, openSource, summarise, type WarningSummary } from './options.ts';
+import { indexImage, mergeImage } from './layers.ts';
+import { type ImageOptions, summarise, type WarningSummary } from './options.ts';
+import { type OpenedImage, withSource } from './source.ts';
 
 export interface LayerReport {
   /** Of the blob; undefined where the source names none. */
@@ -53,8 +54,13 @@ export async function inspect(
   source: string,
   options: ImageOptions & { readonly layers?: boolean } = {},
 ): Promise<ImageReport> {
-  if (options.layers !== true) return report((await openSource(source, options)).image);
-  const indexed = await indexSource(source, options);
+  return await withSource(source, options, async opened =>
+    options.layers === true ? await inspectLayers(opened, options) : report(opened.image),
+  );
+}
+
+async function inspectLayers(opened: OpenedImage, options: ImageOptions): Promise<ImageReport> {
+  const indexed = await indexImage(opened, options);
   const statistics = countHiddenBytes(indexed.layers, mergeImage(indexed));
   const contents = indexed.layers.map(({ compression, size }, layer): LayerContent => {
     const { entries, whiteouts, opaques, bytes, hiddenBytes } = statistics[layer]!;

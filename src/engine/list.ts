@@ -24,7 +24,7 @@ export async function* list(
     readonly recursive?: boolean | undefined;
   } = {},
 ): AsyncGenerator<ListEntry, void, undefined> {
-  using view = await openPlace(place, options);
+  await using view = await openPlace(place, options);
   const { handle, path } = resolve(view, byteString(options.path ?? ''), false);
   const found = view.describe(handle);
   if (found.type !== 'directory') {

@@ -1,21 +1,57 @@
-import { type Image, openImage } from '../archive/index.ts';
-import { type Warning, type WarningCode, Warnings } from '../error/index.ts';
-import { hostPlatform } from '../host/index.ts';
-import { createLimits, type LayerLimits } from '../layer/index.ts';
-import { type Digest, normalizePlatform, parsePlatform } from '../oci/index.ts';
-import type { LayerProgress } from '../render/index.ts';
-import type { Timestamp } from '../tree/index.ts';
+import type { Warning, WarningCode, Warnings } from '../error/index.ts';
+import type { LayerLimits } from '../layer/index.ts';
+import type { PullPolicy } from '../pull/index.ts';
 
-/** What is told while layers are read. Positions count from the oldest layer, 0; sizes are bytes of the blob as stored. */
+/**
+ * What is told while layers are fetched and read. Positions count from the oldest layer, 0; sizes are bytes of the blob
+ * as stored. `cached` is absent where nothing is fetched at all.
+ */
 export type ProgressEvent =
-  | { readonly type: 'image'; readonly layers: readonly { readonly name: string; readonly size: number }[] }
+  | {
+      readonly type: 'image';
+      readonly layers: readonly { readonly name: string; readonly size: number; readonly cached?: boolean }[];
+    }
+  /** Bytes of the layer's blob that have arrived. */
+  | { readonly type: 'download'; readonly layer: number; readonly received: number; readonly size: number }
+  /** Bytes of the layer's blob of which its reader is done. */
   | { readonly type: 'layer'; readonly layer: number; readonly read: number; readonly size: number }
+  /** A request failed, and is made again after `delay` milliseconds. */
+  | {
+      readonly type: 'retry';
+      readonly registry: string;
+      readonly what: string;
+      readonly attempt: number;
+      readonly delay: number;
+      readonly reason: string;
+    }
   | { readonly type: 'finish' };
 
+/** Where the cache is. */
+export interface CacheOptions {
+  /** A directory; SHALE_ROOT, or else /var/lib/shale for root and $XDG_DATA_HOME/shale for others. */
+  readonly root?: string | undefined;
+}
+
+/** How registries are asked. */
+export interface RegistryOptions {
+  /** Credentials from here only. */
+  readonly authFile?: string | undefined;
+  /** `HOST[:PORT]`: their certificates are not verified, and plain HTTP will do. */
+  readonly insecureRegistries?: readonly string[] | undefined;
+  /** A directory of CAs (*.crt) and client certificates (*.cert, *.key). */
+  readonly certDir?: string | undefined;
+  /** How often a request that fails is made again. */
+  readonly retries?: number | undefined;
+}
+
 /** Options of every operation on an image. */
-export interface ImageOptions {
+export interface ImageOptions extends CacheOptions, RegistryOptions {
   /** `os/arch[/variant]`; the host's if absent. */
   readonly platform?: string | undefined;
+  /** When the registry is asked; `if-not-present` if absent. */
+  readonly policy?: PullPolicy | undefined;
+  /** false: what is fetched is not kept, and what the cache has is not used. */
+  readonly cache?: boolean | undefined;
   /** Threads that compress, and at most as many that read layers. */
   readonly jobs?: number | undefined;
   /** Bytes that the process should stay under, indexes not counted. */
@@ -36,35 +72,4 @@ export interface WarningSummary {
 
 export function summarise(warnings: Warnings): WarningSummary {
   return { counts: Object.fromEntries(warnings.counts), examples: warnings.examples };
-}
-
-/** An opened image and what all of its uses need. */
-export interface OpenedImage {
-  readonly image: Image;
-  readonly warnings: Warnings;
-  readonly limits: LayerLimits;
-  readonly created: Timestamp;
-  readonly onProgress: LayerProgress;
-}
-
-export async function openSource(source: string, options: ImageOptions): Promise<OpenedImage> {
-  // Images are of Linux, also where Shale runs on something else.
-  const host = normalizePlatform({ ...hostPlatform(), os: 'linux' });
-  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
-  const { signal } = options;
-  const image = await openImage(source, { host, platform, signal });
-  const warnings = new Warnings({ strict: options.strict ?? false });
-  const limits = createLimits(options.limits);
-  const { layers, config } = image;
-  const onProgress: LayerProgress = (layer, read) =>
-    options.onProgress?.({ type: 'layer', layer, read, size: layers[layer]!.size });
-  options.onProgress?.({
-    type: 'image',
-    layers: layers.map(layer => ({ name: nameOf(layer), size: layer.size })),
-  });
-  return { image, warnings, limits, created: config.created ?? { seconds: 0, nanoseconds: 0 }, onProgress };
-}
-
-function nameOf({ digest, diffId }: { digest: Digest | undefined; diffId: Digest }): string {
-  return digest ?? diffId;
 }

@@ -1,28 +1,14 @@
-import type { Warnings } from '../error/index.ts';
-import { findSourceDateEpoch } from '../host/index.ts';
-import type { Digest } from '../oci/index.ts';
-import type { Output, Sink } from '../render/index.ts';
+import type { Sink } from '../render/index.ts';
 import { render as renderLayers } from '../render/render.ts';
 import { openSink } from '../render/target.ts';
-import { type ImageOptions, openSource, summarise, type WarningSummary } from './options.ts';
+import { storeIndexes } from './layer-index.ts';
+import { type ImageOptions, summarise } from './options.ts';
 import { checkApart, type OutputRequest, resolveTarget } from './output.ts';
+import { describeImage, modificationTime, type RenderResult, warnIfClamped } from './result.ts';
+import { reuseArtifacts } from './reuse.ts';
+import { type OpenedImage, withSource } from './source.ts';
 
-export interface RenderResult {
-  readonly outputs: readonly Output[];
-  readonly image: {
-    readonly manifestDigest: Digest | undefined;
-    readonly configDigest: Digest;
-    readonly layers: number;
-    /** Bytes of the blobs, and of the layers uncompressed. */
-    readonly compressedBytes: number;
-    readonly uncompressedBytes: number;
-  };
-  /** Inodes of the result. */
-  readonly inodes: number;
-  /** Layers that had to be read twice (ARCHITECTURE, "The data pass"). */
-  readonly layersReadAgain: number;
-  readonly warnings: WarningSummary;
-}
+export type { RenderResult } from './result.ts';
 
 /**
  * Renders an image into one artifact or several, from one decompression. Every digest and size is verified on the way. Each
@@ -36,15 +22,28 @@ export async function render(
   outputs: readonly OutputRequest[],
   options: ImageOptions = {},
 ): Promise<RenderResult> {
-  const epoch = findSourceDateEpoch();
   // What is wrong with a request is found before the image is opened; the time it lacks is known only then.
   for (const output of outputs) resolveTarget(output, 0);
   checkApart(outputs);
-  const { image, warnings, limits, created, onProgress } = await openSource(source, options);
-  await using _ = image;
-  const modified = clampTime((epoch ?? created).seconds, warnings);
+  return await withSource(
+    source,
+    options,
+    async opened =>
+      (await reuseArtifacts(opened, outputs, options)) ?? (await renderImage(opened, outputs, options)),
+  );
+}
+
+/** Renders an image that is open: what `render` does, for whoever opens it himself. */
+export async function renderImage(
+  opened: OpenedImage,
+  outputs: readonly OutputRequest[],
+  options: ImageOptions,
+): Promise<RenderResult> {
+  const { image, warnings, limits, created, onProgress, signal, pulled } = opened;
+  const modified = modificationTime(created);
+  warnIfClamped(created, warnings);
   const targets = outputs.map(output => resolveTarget(output, modified));
-  const { signal, jobs, memory } = options;
+  const { jobs, memory } = options;
   const rendered = await renderLayers(
     image.layers,
     async bench => {
@@ -64,27 +63,13 @@ export async function render(
       onFinish: () => options.onProgress?.({ type: 'finish' }),
     },
   );
+  if (pulled !== undefined) await storeIndexes(pulled.store, image.layers, rendered.layers, limits);
   return {
     outputs: rendered.outputs,
-    image: {
-      manifestDigest: image.manifestDigest,
-      configDigest: image.configDigest,
-      layers: image.layers.length,
-      compressedBytes: image.layers.reduce((sum, { size }) => sum + size, 0),
-      uncompressedBytes: rendered.layers.reduce((sum, { size }) => sum + size, 0),
-    },
+    image: describeImage(image, rendered.layers),
     inodes: rendered.tree.nodes.length,
+    reused: false,
     layersReadAgain: rendered.readAgain,
     warnings: summarise(warnings),
   };
-}
-
-/** Of a superblock, which has 32 bits for it. */
-function clampTime(seconds: number, warnings: Warnings): number {
-  const clamped = Math.min(Math.max(seconds, 0), 0xffffffff);
-  if (clamped !== seconds) {
-    const message = `the image's time, ${seconds} seconds after 1970, is out of squashfs's range`;
-    warnings.add({ code: 'time-clamped', message });
-  }
-  return clamped;
 }

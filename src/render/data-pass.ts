@@ -1,5 +1,5 @@
 import type { SlabPool } from '../bytes/pool/index.ts';
-import { ShaleError, type Warnings } from '../error/index.ts';
+import { ShaleError, type WarningReport, type Warnings } from '../error/index.ts';
 import { createExhausted, decodeEntries, type LayerEntry, type LayerLimits } from '../layer/index.ts';
 import type { LayerReading } from './ingest/ingest-pool.ts';
 import { type IngestBatch, ingestEvent } from './ingest/protocol.ts';
@@ -30,6 +30,8 @@ export interface ReadLayer {
   readonly compression: string;
   /** Bytes, uncompressed. */
   readonly size: number;
+  /** Of reading it. */
+  readonly warnings: WarningReport;
 }
 
 /**
@@ -86,9 +88,16 @@ export class DataPass {
       onProgress(reading.layer, read);
     }
     if (state.left > 0) throw new ShaleError('internal', `layer ${reading.layer} ended inside a file`);
-    const end = reading.end!;
-    if (this.#options.first) this.#options.warnings.absorb(end.warnings);
-    return { entries, digests: Buffer.concat(digests), compression: end.compression, size: end.size };
+    const { compression, size, warnings } = reading.end!;
+    if (this.#options.first) this.#options.warnings.absorb(warnings);
+    return { entries, digests: Buffer.concat(digests), compression, size, warnings };
+  }
+
+  /** Takes a layer over that was read before: it counts for the limits, and its warnings are heard. */
+  recall({ entries, size, warnings }: ReadLayer): void {
+    for (const entry of entries) if (entry.type === 'file') this.#fileBytes += entry.size;
+    this.#count({ produced: size, entryCount: entries.length });
+    this.#options.warnings.absorb(warnings);
   }
 
   #play(
@@ -126,7 +135,7 @@ export class DataPass {
   }
 
   /** The limits that hold for all layers together. */
-  #count({ produced, entryCount }: IngestBatch): void {
+  #count({ produced, entryCount }: Pick<IngestBatch, 'produced' | 'entryCount'>): void {
     const { limits } = this.#options;
     this.#produced += produced;
     this.#entries += entryCount;

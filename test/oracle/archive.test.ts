@@ -21,9 +21,10 @@ const run = (tool: string, ...args: string[]) =>
 /** Every layer's blob must have its digest, and its uncompressed bytes the diffID. */
 async function proveLayers(image: Image): Promise<void> {
   assert.equal(image.layers.length, image.config.diffIds.length);
-  for (const { blob, digest, diffId } of image.layers) {
+  for (const layer of image.layers) {
+    const { digest, diffId } = layer;
     const parts: Uint8Array[] = [];
-    for await (const part of readLocation(blob)) parts.push(part);
+    for await (const part of readLocation(await layer.locate())) parts.push(part);
     const bytes = Buffer.concat(parts);
     if (digest !== undefined) assert.equal(`sha256:${sha256(bytes)}`, digest);
     const plain =

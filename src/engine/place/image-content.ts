@@ -10,9 +10,9 @@ const zeroBytes = 256 * 1024;
 
 /** Reads one file's content out of its layer, which is read again from its beginning up to the file's end. */
 export async function* readContent(
-  { image, limits }: IndexedImage,
+  { image, limits, signal }: IndexedImage,
   { layer, entry: wanted }: Content,
-  { memory, signal }: ImageOptions,
+  { memory }: ImageOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   await using bench = new Workbench({ jobs: 1, layers: 1, outputs: 0, memory, signal });
   const { slabs, ingest } = bench;

@@ -1,11 +1,14 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { wrapErrno } from '../../error/index.ts';
 import type { Content } from '../../merge/index.ts';
+import { parseSource } from '../../oci/source.ts';
 import type { FileInode } from '../../tree/index.ts';
 import type { ImageOptions } from '../options.ts';
 import type { View } from './view.ts';
 
-const sourcePrefix = /^(oci|oci-archive|docker-archive):/;
+const sourcePrefix = /^(oci|oci-archive|docker-archive|cache):|^docker:\/\//;
+/** Whoever names a file that is not there so has not meant an image in a registry. */
+const artifactName = /\.(sqfs|squashfs|erofs|tar)$/;
 const magic = Buffer.from('hsqs');
 
 /**
@@ -18,7 +21,7 @@ export async function openPlace(place: string, options: ImageOptions): Promise<V
 }
 
 async function open(place: string, options: ImageOptions): Promise<unknown> {
-  if (sourcePrefix.test(place)) return openImage(place, options);
+  if (sourcePrefix.test(place) || isReference(place)) return openImage(place, options);
   try {
     switch (detectKind(place)) {
       case 'squashfs': {
@@ -49,12 +52,25 @@ async function open(place: string, options: ImageOptions): Promise<unknown> {
 }
 
 async function openImage(source: string, options: ImageOptions): Promise<unknown> {
-  const { indexSource, mergeImage } = await import('../layers.ts');
+  const { openSource } = await import('../source.ts');
+  const { indexImage, mergeImage } = await import('../layers.ts');
   const { readContent } = await import('./image-content.ts');
   const { TreeView } = await import('./tree-view.ts');
-  const indexed = await indexSource(source, options);
+  await using stack = new AsyncDisposableStack();
+  const indexed = await indexImage(stack.use(await openSource(source, options)), options);
   const read = (file: FileInode<Content>) => readContent(indexed, file.content, options);
-  return new TreeView(mergeImage(indexed), read);
+  return new TreeView(mergeImage(indexed), read, stack.move());
+}
+
+/** What is there is meant as a file; what is not may be the name of an image. */
+function isReference(place: string): boolean {
+  if (artifactName.test(place) || existsSync(place)) return false;
+  try {
+    parseSource(place);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function detectKind(path: string): 'squashfs' | 'directory' | 'other' {

@@ -57,7 +57,7 @@ export class SquashfsView implements View<StoredInode> {
     return file.type === 'file' ? this.#image.read(file) : [];
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#image.close();
     this.#file[Symbol.dispose]();
   }

@@ -5,10 +5,17 @@ import type { Description, View } from './view.ts';
 export class TreeView<C> implements View<Node<C>> {
   readonly root: Node<C>;
   readonly #read: (file: FileInode<C>) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  readonly #source: AsyncDisposable | undefined;
 
-  constructor(tree: Tree<C>, read: (file: FileInode<C>) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
+  /** `source`: what `read` reads from, if that is to be closed together with the view. */
+  constructor(
+    tree: Tree<C>,
+    read: (file: FileInode<C>) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    source?: AsyncDisposable,
+  ) {
     this.root = tree.root;
     this.#read = read;
+    this.#source = source;
   }
 
   describe({ inode, links }: Node<C>): Description {
@@ -40,5 +47,7 @@ export class TreeView<C> implements View<Node<C>> {
     return inode.type === 'file' && inode.size > 0 ? this.#read(inode) : [];
   }
 
-  [Symbol.dispose](): void {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#source?.[Symbol.asyncDispose]();
+  }
 }

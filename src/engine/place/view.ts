@@ -20,7 +20,7 @@ export interface Description {
 }
 
 /** A filesystem to look around in; `H` is whatever it names its inodes by. */
-export interface View<H> extends Disposable {
+export interface View<H> extends AsyncDisposable {
   readonly root: H;
   describe(handle: H): Description;
   /** What stands in a directory, in byte order of the names. */

@@ -12,9 +12,10 @@
 import { ShaleError } from '../../error/index.ts';
 import { isRoot, throwIfAborted } from '../../host/index.ts';
 import { createLimits } from '../../layer/index.ts';
-import { indexSource, mergeImage } from '../layers.ts';
+import { indexImage, mergeImage } from '../layers.ts';
 import { type ImageOptions, summarise, type WarningSummary } from '../options.ts';
 import type { OutputFormat } from '../output.ts';
+import { withSource } from '../source.ts';
 import { type Artifact, detectFormat, readArtifact } from './artifact.ts';
 import { Comparison } from './compare.ts';
 import { ContentDigests } from './content-digests.ts';
@@ -63,7 +64,9 @@ export async function verify(
     }
   };
   const [indexed, read] = await Promise.allSettled([
-    ending(indexSource(source, { ...options, signal, digests: true })),
+    ending(
+      withSource(source, { ...options, signal }, opened => indexImage(opened, { ...options, digests: true })),
+    ),
     ending(
       readArtifact(artifact, format, {
         limits: createLimits(options.limits),

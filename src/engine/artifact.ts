@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { ShaleError, wrapErrno } from '../error/index.ts';
+import { createAtomicFile } from '../host/index.ts';
+import { type Digest, parseDigest } from '../oci/index.ts';
+import type { Output, Target } from '../render/index.ts';
+import type { ArtifactKey, Store, StoredArtifact } from '../store/index.ts';
+import { shaleVersion } from './version.ts';
+
+const chunkBytes = 2 ** 20;
+
+/** What the cache knows an artifact by; undefined for what is no file. A codec of another version may compress otherwise. */
+export function artifactKey(manifest: Digest, target: Target): ArtifactKey | undefined {
+  const shale = shaleVersion();
+  if (target.format === 'tar') return { manifest, format: 'tar', options: {}, versions: { shale } };
+  if (target.format !== 'squashfs') return undefined;
+  const { format, compression, level, blockSize, fragments, modificationTime } = target;
+  const { zstd = '', zlib = '' } = process.versions;
+  const codec = compression === 'zstd' ? { zstd } : compression === 'gzip' ? { zlib } : {};
+  return {
+    ...{ manifest, format, versions: { shale, ...codec } },
+    options: { compression, level, blockSize, fragments, modificationTime },
+  };
+}
+
+/** The sha256 of a file, as far as it is written: for the cache, which checks its artifacts by it. */
+export async function digestFile(path: string): Promise<Digest> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes })) hash.update(chunk);
+  return parseDigest(`sha256:${hash.digest('hex')}`);
+}
+
+/** The artifacts of all targets, if the cache has every one. */
+export function findArtifacts(
+  store: Store,
+  manifest: Digest,
+  targets: readonly Target[],
+): readonly (readonly [StoredArtifact, Target & { path: string }])[] | undefined {
+  const found: [StoredArtifact, Target & { path: string }][] = [];
+  for (const target of targets) {
+    const key = 'path' in target ? artifactKey(manifest, target) : undefined;
+    const artifact = key === undefined ? undefined : store.findArtifact(key);
+    if (artifact === undefined || !('path' in target)) return undefined;
+    found.push([artifact, target]);
+  }
+  return found;
+}
+
+/** Copies an artifact out of the cache, and checks it on the way: ShaleError `corrupt` if it is not what was stored. */
+export async function copyArtifact(
+  { path, digest, size }: StoredArtifact,
+  target: Target & { readonly path: string },
+  signal: AbortSignal | undefined,
+): Promise<Output> {
+  await using file = await createAtomicFile(target.path, { exists: 'replace' });
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes, signal })) {
+      hash.update(chunk);
+      file.append(chunk);
+      file.startWriteback();
+    }
+  } catch (error) {
+    if (signal?.aborted) throw new ShaleError('cancelled', 'cancelled', { cause: signal.reason });
+    throw wrapErrno(error, `cannot copy ${path}`);
+  }
+  if (file.size !== size || `sha256:${hash.digest('hex')}` !== digest) {
+    throw new ShaleError('corrupt', `${path} is damaged: its digest is not ${digest}`, {
+      detail: { path, digest },
+      hint: 'shale fsck --repair drops it, and the next pull makes it again',
+    });
+  }
+  await file.commit();
+  return { path: target.path, format: target.format, bytes: size };
+}

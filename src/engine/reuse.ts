@@ -1,0 +1,48 @@
+import { ShaleError, Warnings } from '../error/index.ts';
+import { merge } from '../merge/index.ts';
+import { copyArtifact, findArtifacts } from './artifact.ts';
+import { findIndexes } from './layer-index.ts';
+import { indexImage } from './layers.ts';
+import { type ImageOptions, summarise } from './options.ts';
+import { checkApart, type OutputRequest, resolveTarget } from './output.ts';
+import { describeImage, modificationTime, type RenderResult, warnIfClamped } from './result.ts';
+import type { OpenedImage } from './source.ts';
+
+/**
+ * Copies what is asked for out of the cache, if it has every artifact and an index of every layer: then limits and
+ * warnings hold as if the image were rendered. Undefined if something is missing or damaged.
+ */
+export async function reuseArtifacts(
+  opened: OpenedImage,
+  outputs: readonly OutputRequest[],
+  options: ImageOptions,
+): Promise<RenderResult | undefined> {
+  const { image, pulled, created, limits, signal } = opened;
+  if (pulled === undefined) return undefined;
+  const time = modificationTime(created);
+  const targets = outputs.map(output => resolveTarget(output, time));
+  const artifacts = findArtifacts(pulled.store, pulled.image.manifestDigest, targets);
+  if (artifacts === undefined) return undefined;
+  if (findIndexes(pulled.store, image.layers, limits).includes(undefined)) return undefined;
+  // Of its own: should the artifact be damaged, all is heard again.
+  const warnings = new Warnings({ strict: opened.warnings.strict });
+  warnIfClamped(created, warnings);
+  const { layers } = await indexImage({ ...opened, warnings }, options);
+  const tree = merge(layers, { created, warnings, limits });
+  checkApart(outputs);
+  try {
+    const copied = [];
+    for (const [artifact, target] of artifacts) copied.push(await copyArtifact(artifact, target, signal));
+    return {
+      outputs: copied,
+      image: describeImage(image, layers),
+      inodes: tree.nodes.length,
+      reused: true,
+      layersReadAgain: 0,
+      warnings: summarise(warnings),
+    };
+  } catch (error) {
+    if (error instanceof ShaleError && error.code === 'corrupt') return undefined;
+    throw error;
+  }
+}
