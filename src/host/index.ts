@@ -14,6 +14,8 @@ export {
   missingParent,
   writeAll,
 } from './atomic-file.ts';
+export { findBoot } from './boot.ts';
+export { findDataRoot } from './data-root.ts';
 export { Descent, isThere } from './descent.ts';
 export {
   findSourceDateEpoch,
@@ -26,8 +28,11 @@ export {
 } from './environment.ts';
 export { HostError, systemError, throwIfAborted } from './error.ts';
 export { hasLibc, pathBytes } from './libc.ts';
+export { type FileLock, isLocked, type LockMode, tryLock } from './lock.ts';
 export { makeNode, mostMajor, mostMinor, type SpecialType, splitDevice } from './node.ts';
+export { type ProgramOptions, type ProgramResult, runProgram } from './program.ts';
 export { readNames, removeTree } from './remove.ts';
+export { replaceFile, syncDirectoryNow } from './replace-file.ts';
 export {
   canSyncFilesystem,
   startWriteback,
@@ -36,7 +41,7 @@ export {
   syncFilesystem,
   syncParent,
 } from './sync.ts';
-export { createTemporaryDirectory, type TemporaryDirectory } from './temporary.ts';
+export { createTemporaryDirectory, type TemporaryDirectory, withTemporaryName } from './temporary.ts';
 export { readModified, setModified, timestamp } from './time.ts';
 export { registerUnfinished, removeUnfinished } from './unfinished.ts';
 export { readXattrs, removeXattr, setXattr } from './xattr.ts';

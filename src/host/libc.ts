@@ -17,7 +17,8 @@ export type Call =
   | 'utimensat'
   | 'renameat2'
   | 'syncfs'
-  | 'sync_file_range';
+  | 'sync_file_range'
+  | 'flock';
 
 /** koffi's C types for each call; `long` is `ssize_t`, and the libcs of Node 24's platforms agree on all of them. */
 const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters: string[]]>> = {
@@ -32,6 +33,7 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   renameat2: ['int', 'int', 'const void *', 'int', 'const void *', 'unsigned int'],
   syncfs: ['int', 'int'],
   sync_file_range: ['int', 'int', 'int64_t', 'int64_t', 'unsigned int'],
+  flock: ['int', 'int', 'int'],
 };
 
 type Argument = number | bigint | ArrayBufferView;

@@ -1,0 +1,16 @@
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { findVariable, isRoot } from './environment.ts';
+
+/**
+ * Where the cache is unless the user says otherwise: SHALE_ROOT; for root /var/lib/shale; else `shale` in
+ * $XDG_DATA_HOME, or in ~/.local/share where that is unset or, against its specification, relative.
+ */
+export function findDataRoot(): string {
+  const given = findVariable('SHALE_ROOT');
+  if (given !== undefined) return given;
+  if (isRoot()) return '/var/lib/shale';
+  const data = findVariable('XDG_DATA_HOME');
+  if (data !== undefined && isAbsolute(data)) return join(data, 'shale');
+  return join(homedir(), '.local', 'share', 'shale');
+}

@@ -1,0 +1,37 @@
+import { lstatSync } from 'node:fs';
+import { type BlobLocation, DigestVerifier } from '../content/index.ts';
+import type { Digest } from '../oci/index.ts';
+import type { Reach } from './failpoint.ts';
+import type { Layout } from './layout.ts';
+import { placeFile } from './place-file.ts';
+
+/**
+ * Where a blob lies, if it is there and, where `size` is given, has that many bytes. It was verified when it came; only
+ * `fsck` reads it again.
+ */
+export function findBlob(layout: Layout, digest: Digest, size?: number): BlobLocation | undefined {
+  const path = layout.blob(digest);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (!stats?.isFile() || (size !== undefined && stats.size !== size)) return undefined;
+  return { path, offset: 0, size: stats.size };
+}
+
+/**
+ * Stores a blob that is all in memory: a manifest, an index, a config. ContentError `corrupt` if it is not what the
+ * descriptor says; durable when the promise is fulfilled.
+ */
+export async function putDocument(
+  layout: Layout,
+  descriptor: { readonly digest: Digest; readonly size: number },
+  bytes: Uint8Array,
+  reach: Reach,
+): Promise<BlobLocation> {
+  const verifier = new DigestVerifier(descriptor);
+  verifier.update(bytes);
+  verifier.finish();
+  const path = layout.blob(descriptor.digest);
+  if (findBlob(layout, descriptor.digest, descriptor.size) === undefined) {
+    await placeFile(layout, path, [bytes], () => reach('document-renamed'));
+  }
+  return { path, offset: 0, size: descriptor.size };
+}

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import { readLocation } from '../content/index.ts';
+import { isErrno, ShaleError } from '../error/index.ts';
+import { removeTree } from '../host/index.ts';
+import { type Digest, digestAlgorithm, OciError, parseDigest } from '../oci/index.ts';
+import { listArtifacts, type StoredArtifact } from './artifact.ts';
+import type { Check, Damage } from './fsck.ts';
+import { readLayerIndex } from './layer-index.ts';
+
+/** One part of a check: how much it will read, and the reading. */
+export interface Part {
+  readonly bytes: number;
+  run(): Promise<void>;
+}
+
+interface Named {
+  readonly digest: Digest;
+  readonly path: string;
+  readonly stats: Stats;
+}
+
+/** Every blob has the digest that it is named by. */
+export function checkBlobs(check: Check): Part {
+  const blobs = listDigests(check.catalogue.layout.blobs);
+  return {
+    bytes: sizes(blobs),
+    async run() {
+      for (const { digest, path, stats } of blobs) {
+        const problem = await judge(check, path, stats, async () => {
+          const actual = await hashFile(check, path, stats.size, digest);
+          return actual === digest ? undefined : `its digest is ${actual}`;
+        });
+        if (problem !== undefined) drop(check, { kind: 'blob', name: digest, problem }, path, stats);
+      }
+    },
+  };
+}
+
+/** Every layer index has the digest that its header says. */
+export function checkLayerIndexes(check: Check): Part {
+  const indexes = listDigests(check.catalogue.layout.layers);
+  return {
+    bytes: sizes(indexes),
+    async run() {
+      for (const { digest, path, stats } of indexes) {
+        const problem = await judge(check, path, stats, async () => {
+          const chunks: Uint8Array[] = [];
+          for await (const chunk of readLocation({ path, offset: 0, size: stats.size }, check)) {
+            check.read(chunk.length);
+            chunks.push(chunk);
+          }
+          return readLayerIndex(Buffer.concat(chunks)) === undefined
+            ? 'it does not match its checksum'
+            : undefined;
+        });
+        if (problem !== undefined) drop(check, { kind: 'index', name: digest, problem }, path, stats);
+      }
+    },
+  };
+}
+
+/** Every artifact that the database knows is there, in its size, with its digest. */
+export function checkArtifacts(check: Check): Part {
+  const artifacts = listArtifacts(check.catalogue);
+  return {
+    bytes: artifacts.reduce((sum, { size }) => sum + size, 0),
+    async run() {
+      for (const artifact of artifacts) {
+        const { path, size, digest } = artifact;
+        const stats = lstatSync(path, { throwIfNoEntry: false });
+        const problem =
+          stats === undefined
+            ? 'its file is missing'
+            : await judge(check, path, stats, async () => {
+                if (stats.size !== size) return `it has ${stats.size} bytes, not ${size}`;
+                if (digest === undefined) return undefined;
+                const actual = await hashFile(check, path, size, digest);
+                return actual === digest ? undefined : `its digest is ${actual}, not ${digest}`;
+              });
+        if (problem !== undefined) dropArtifact(check, artifact, stats, problem);
+      }
+    },
+  };
+}
+
+/** What is wrong with a file; one that went away meanwhile was somebody's to remove, and is right. */
+async function judge(
+  check: Check,
+  path: string,
+  stats: Stats,
+  read: () => Promise<string | undefined>,
+): Promise<string | undefined> {
+  if (!stats.isFile()) return 'it is not a regular file';
+  try {
+    const problem = await read();
+    check.counted.checked += 1;
+    return problem;
+  } catch (error) {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+    // A disk that cannot read it back, or a file that is shorter than it was.
+    if (error instanceof ShaleError && (error.code === 'unavailable' || error.code === 'corrupt'))
+      return error.message;
+    throw error;
+  }
+}
+
+async function hashFile(check: Check, path: string, size: number, digest: Digest): Promise<string> {
+  const algorithm = digestAlgorithm(digest);
+  const hash = createHash(algorithm);
+  for await (const chunk of readLocation({ path, offset: 0, size }, check)) {
+    check.read(chunk.length);
+    hash.update(chunk);
+  }
+  return `${algorithm}:${hash.digest('hex')}`;
+}
+
+function drop({ damaged, repair }: Check, damage: Omit<Damage, 'action'>, path: string, stats: Stats): void {
+  if (repair) removeSame(path, stats);
+  damaged.push({ ...damage, action: repair ? 'dropped' : 'none' });
+}
+
+function dropArtifact(
+  check: Check,
+  artifact: StoredArtifact,
+  stats: Stats | undefined,
+  problem: string,
+): void {
+  const { database, layout } = check.catalogue;
+  const { key, path, created } = artifact;
+  const current = () => database.first('SELECT created FROM artifact WHERE key = ?', key)?.created;
+  if (current() !== created.getTime()) return; // Collected, or made anew, while it was read.
+  if (check.repair) {
+    database.write(() => {
+      if (current() !== created.getTime()) return;
+      if (stats !== undefined) removeSame(path, stats);
+      database.run('DELETE FROM artifact WHERE key = ?', key);
+    });
+  }
+  const name = path.slice(layout.root.length + 1);
+  check.damaged.push({ kind: 'artifact', name, problem, action: check.repair ? 'dropped' : 'none' });
+}
+
+/** Unless another one has come in its place. */
+function removeSame(path: string, { ino }: Stats): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) removeTree(path);
+}
+
+function listDigests(directory: string): Named[] {
+  return readNamesOf(directory).flatMap(algorithm =>
+    readNamesOf(join(directory, algorithm)).flatMap(hex => {
+      const path = join(directory, algorithm, hex);
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      try {
+        return stats === undefined ? [] : [{ digest: parseDigest(`${algorithm}:${hex}`), path, stats }];
+      } catch (error) {
+        if (error instanceof OciError) return []; // gc's business
+        throw error;
+      }
+    }),
+  );
+}
+
+function readNamesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+function sizes(files: readonly Named[]): number {
+  return files.reduce((sum, { stats }) => sum + stats.size, 0);
+}

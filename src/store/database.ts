@@ -1,0 +1,181 @@
+import { lstatSync } from 'node:fs';
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { ShaleError } from '../error/index.ts';
+import { StoreError } from './error.ts';
+import { schema, schemaVersion } from './schema.ts';
+import { isSqlite, openDatabaseFile } from './sqlite.ts';
+
+/** How long to wait for another process's transaction, in milliseconds. All of ours are short. */
+const patience = 60_000;
+
+export type Row = Readonly<Record<string, string | number | null>>;
+
+/**
+ * The one connection of a Store. Everything is synchronous, so no two tasks of a process can ever be inside one
+ * transaction. SQLite's failures become StoreErrors here.
+ */
+export class Database implements Disposable {
+  readonly path: string;
+  readonly #connection: DatabaseSync;
+  readonly #inode: bigint | undefined;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(path: string, connection: DatabaseSync) {
+    this.path = path;
+    this.#connection = connection;
+    this.#inode = findInode(path);
+  }
+
+  all(sql: string, ...values: SQLInputValue[]): readonly Row[] {
+    return this.#guard(() => this.#prepare(sql).all(...values) as unknown as readonly Row[]);
+  }
+
+  first(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#guard(() => this.#prepare(sql).get(...values) as unknown as Row | undefined);
+  }
+
+  /** How many rows it changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return this.#guard(() => Number(this.#prepare(sql).run(...values).changes));
+  }
+
+  /** Several statements, without values. */
+  execute(sql: string): void {
+    this.#guard(() => this.#connection.exec(sql));
+  }
+
+  /**
+   * Runs `work` alone among the writers of all processes; what it changed is durable when this returns, and undone
+   * if it throws.
+   */
+  write<T>(work: () => T): T {
+    this.execute('BEGIN IMMEDIATE');
+    try {
+      this.#checkPlace();
+      const result = work();
+      this.execute('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#connection.isOpen && this.#connection.isTransaction) this.execute('ROLLBACK');
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#connection.isOpen) this.#connection.close();
+  }
+
+  /** What is written to a file that was moved aside, as damaged, would be lost without a word. */
+  #checkPlace(): void {
+    if (findInode(this.path) === this.#inode) return;
+    throw new StoreError('conflict', `${this.path} was replaced while it was in use`, {
+      detail: { path: this.path },
+      hint: 'run the command again',
+    });
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#connection.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw wrapSqlite(error, this.path);
+    }
+  }
+}
+
+function findInode(path: string): bigint | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+/** What a database file turned out to be. */
+export type Found = Database | 'missing' | 'unfinished' | 'damaged';
+
+/** Opens the database if it is there and of our version; a newer one is StoreError `unsupported`. */
+export function findDatabase(path: string): Found {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return 'missing';
+  let connection: DatabaseSync | undefined;
+  try {
+    connection = connect(path, 'rw');
+    const { user_version: version } = connection.prepare('PRAGMA user_version').get() as {
+      user_version: number;
+    };
+    if (version > schemaVersion) {
+      throw new StoreError('unsupported', `${path} was made by a newer Shale (version ${version})`, {
+        detail: { path, version, known: schemaVersion },
+        hint: 'use that Shale, or another --root',
+      });
+    }
+    if (version === schemaVersion) {
+      connection.prepare('SELECT value FROM state').all();
+      const database = new Database(path, connection);
+      connection = undefined;
+      return database;
+    }
+    return version === 0 ? 'unfinished' : 'damaged';
+  } catch (error) {
+    if (isSqlite(error, 'corrupt', 'notDatabase')) return 'damaged';
+    // A table that is missing where the version says it is there.
+    if ((error as { errcode?: number }).errcode === 1) return 'damaged';
+    if (isSqlite(error, 'cannotOpen') && lstatSync(path, { throwIfNoEntry: false }) === undefined)
+      return 'missing';
+    throw wrapSqlite(error, path);
+  } finally {
+    connection?.close();
+  }
+}
+
+/** Makes a database where nothing is yet. Whoever calls this holds the layout's lock, and renames the result. */
+export function createDatabase(path: string): Database {
+  try {
+    const connection = connect(path, 'rwc');
+    connection.exec('PRAGMA journal_mode = WAL');
+    connection.exec(`BEGIN; ${schema} PRAGMA user_version = ${schemaVersion}; COMMIT`);
+    return new Database(path, connection);
+  } catch (error) {
+    throw wrapSqlite(error, path);
+  }
+}
+
+function connect(path: string, mode: 'rw' | 'rwc'): DatabaseSync {
+  const url = pathToFileURL(path);
+  url.searchParams.set('mode', mode);
+  const connection = openDatabaseFile(url, patience);
+  // FULL: in WAL mode a commit is otherwise durable only at the next checkpoint.
+  connection.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF');
+  return connection;
+}
+
+function wrapSqlite(error: unknown, path: string): unknown {
+  if (error instanceof ShaleError || !(error instanceof Error) || !('errcode' in error)) return error;
+  const { errcode } = error;
+  const of = (
+    code: 'unavailable' | 'corrupt' | 'denied' | 'exhausted' | 'internal',
+    why: string,
+    hint?: string,
+  ) =>
+    new StoreError(code, `${path}: ${why}`, {
+      cause: error,
+      detail: { path, sqlite: errcode },
+      ...(hint === undefined ? {} : { hint }),
+    });
+  if (isSqlite(error, 'busy'))
+    return of('unavailable', 'another process keeps the cache locked', 'try again');
+  if (isSqlite(error, 'corrupt', 'notDatabase')) {
+    return of('corrupt', 'the database of the cache is damaged', 'shale fsck --repair rebuilds it');
+  }
+  if (isSqlite(error, 'readOnly')) return of('denied', 'the database of the cache cannot be written');
+  if (isSqlite(error, 'full')) return of('exhausted', 'the disk is full', 'make room: shale gc, or shale rm');
+  if (isSqlite(error, 'cannotOpen')) return of('denied', 'the database of the cache cannot be opened');
+  if (isSqlite(error, 'inputOutput')) return of('unavailable', 'the disk under the cache fails');
+  return of('internal', error.message);
+}

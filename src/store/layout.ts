@@ -1,0 +1,89 @@
+import { mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { isErrno } from '../error/index.ts';
+import { syncDirectoryNow } from '../host/index.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../oci/index.ts';
+
+/** Where things lie below the root of the cache. Nothing here looks at the disk but `ensureDirectory`. */
+export class Layout {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = resolve(root);
+  }
+
+  /** The marker of an OCI image layout. */
+  get marker(): string {
+    return join(this.root, 'oci-layout');
+  }
+
+  get index(): string {
+    return join(this.root, 'index.json');
+  }
+
+  get database(): string {
+    return join(this.root, 'shale.db');
+  }
+
+  /** Held while the layout or the database is created or rebuilt. */
+  get lock(): string {
+    return join(this.root, 'shale.lock');
+  }
+
+  get blobs(): string {
+    return join(this.root, 'blobs');
+  }
+
+  get layers(): string {
+    return join(this.root, 'layers');
+  }
+
+  get ingests(): string {
+    return join(this.root, 'ingest');
+  }
+
+  get artifacts(): string {
+    return join(this.root, 'artifacts');
+  }
+
+  get leases(): string {
+    return join(this.root, 'leases');
+  }
+
+  /** What gc took away, on its way out. */
+  get trash(): string {
+    return join(this.root, 'trash');
+  }
+
+  blob(digest: Digest): string {
+    return join(this.blobs, digestAlgorithm(digest), digestHex(digest));
+  }
+
+  layerIndex(diffId: Digest): string {
+    return join(this.layers, digestAlgorithm(diffId), digestHex(diffId));
+  }
+
+  ingest(digest: Digest): { readonly part: string; readonly state: string; readonly lock: string } {
+    const base = join(this.ingests, `${digestAlgorithm(digest)}-${digestHex(digest)}`);
+    return { part: `${base}.part`, state: `${base}.state`, lock: `${base}.lock` };
+  }
+
+  artifact(file: string): string {
+    return join(this.artifacts, file);
+  }
+
+  lease(id: string): string {
+    return join(this.leases, id);
+  }
+}
+
+/** Makes a directory (0700), durable in its parent, if it is not there. */
+export function ensureDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return;
+    throw error;
+  }
+  syncDirectoryNow(dirname(path));
+}

@@ -1,0 +1,43 @@
+/** Grows by one with each change of the tables; kept in the file as SQLite's `user_version`. */
+export const schemaVersion = 1;
+
+/**
+ * What the files do not say by themselves: names, use and leases. Times are milliseconds since 1970, digests text. All
+ * of `image` can be had again from index.json and the blobs (`recovery.ts`), `artifact` can be rendered again.
+ */
+export const schema = `
+CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO state VALUES ('dirty', 0);
+
+CREATE TABLE image (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  reference TEXT NOT NULL,
+  platform TEXT NOT NULL,
+  manifest TEXT NOT NULL,
+  config TEXT NOT NULL,
+  target TEXT NOT NULL,
+  description TEXT NOT NULL,
+  pulled INTEGER NOT NULL,
+  used INTEGER NOT NULL,
+  UNIQUE (reference, platform)
+) STRICT;
+
+CREATE TABLE artifact (
+  key TEXT PRIMARY KEY,
+  file TEXT NOT NULL,
+  manifest TEXT NOT NULL,
+  format TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  digest TEXT,
+  created INTEGER NOT NULL,
+  used INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lease (id TEXT PRIMARY KEY, purpose TEXT NOT NULL, touched INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lease_digest (
+  lease TEXT NOT NULL REFERENCES lease (id) ON DELETE CASCADE,
+  digest TEXT NOT NULL,
+  PRIMARY KEY (lease, digest)
+) STRICT, WITHOUT ROWID;
+`;

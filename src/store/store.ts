@@ -1,0 +1,182 @@
+import type { BlobLocation } from '../content/index.ts';
+import { type Digest, formatPlatform, formatReference, parsePlatform, parseReference } from '../oci/index.ts';
+import {
+  type ArtifactDraft,
+  createArtifact,
+  findArtifact,
+  listArtifacts,
+  type StoredArtifact,
+} from './artifact.ts';
+import type { ArtifactKey } from './artifact-key.ts';
+import { findBlob, putDocument } from './blob.ts';
+import type { Catalogue } from './catalogue.ts';
+import { StoreError } from './error.ts';
+import { checkStore, type FsckOptions, type FsckReport } from './fsck.ts';
+import { collect, type GcOptions, type GcReport } from './gc.ts';
+import { blobsOf, describeImage, type ImageName, type NewImage, type StoredImage } from './image.ts';
+import { beginIngest, type Ingest, type WantedBlob } from './ingest.ts';
+import { findLayerIndex, putLayerIndex } from './layer-index.ts';
+import { createLease, type Lease } from './lease.ts';
+import { openCatalogue, type StoreOptions } from './open.ts';
+import { type Removal, removeImages } from './removal.ts';
+import { measureUsage, type UsageReport } from './usage.ts';
+
+/** Opens the cache; it is created if it is not there. */
+export async function openStore(options: StoreOptions = {}): Promise<Store> {
+  return new Store(await openCatalogue(options));
+}
+
+/**
+ * A cache on disk, open. Any number of processes may have it open; what one commits, all see. What is not `async` is done,
+ * durably, when it returns. Disposing it gives back the database; leases and ingests that were left open are as if the
+ * process had died.
+ */
+export class Store implements Disposable {
+  readonly #catalogue: Catalogue;
+
+  /** `openStore` makes them. */
+  constructor(catalogue: Catalogue) {
+    this.#catalogue = catalogue;
+  }
+
+  /** The directory, absolute. */
+  get root(): string {
+    return this.#catalogue.layout.root;
+  }
+
+  /** Where a blob lies, if it is there and, where `size` is given, has that many bytes. */
+  findBlob(digest: Digest, size?: number): BlobLocation | undefined {
+    return findBlob(this.#catalogue.layout, digest, size);
+  }
+
+  /** Stores a small blob that is all in memory. ContentError `corrupt` if it is not what the descriptor says. */
+  async putDocument(descriptor: WantedBlob, bytes: Uint8Array): Promise<BlobLocation> {
+    return await putDocument(this.#catalogue.layout, descriptor, bytes, this.#catalogue.reach);
+  }
+
+  /** Begins to bring a blob in, or says where it is; waits while somebody else brings it. */
+  async beginIngest(
+    blob: WantedBlob,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Ingest | BlobLocation> {
+    const { layout, reach } = this.#catalogue;
+    return await beginIngest(layout, blob, { signal: options.signal, reach });
+  }
+
+  /** Keeps blobs, layer indexes (by diffID) and artifacts (by manifest) from gc; `purpose` completes "needed by a …". */
+  lease(purpose: string, digests: Iterable<Digest> = []): Lease {
+    return createLease(this.#catalogue, purpose, digests);
+  }
+
+  /** All images; the one pulled last comes last. */
+  images(): readonly StoredImage[] {
+    return this.#catalogue.images.all();
+  }
+
+  /** What a reference stands for here, one image a platform; empty if nothing. OciError if it is no reference. */
+  findImages(reference: string): readonly StoredImage[] {
+    return this.#catalogue.images.find(reference);
+  }
+
+  /** The same for what a person types: digits of a digest will do. StoreError `not-found`, or `invalid` if ambiguous. */
+  selectImages(
+    text: string,
+    options: { readonly platform?: string | undefined } = {},
+  ): readonly StoredImage[] {
+    const found = this.#catalogue.images.select(text);
+    if (options.platform === undefined) return found;
+    const platform = formatPlatform(parsePlatform(options.platform));
+    const chosen = found.filter(image => image.platform === platform);
+    if (chosen.length > 0) return chosen;
+    const there = [...new Set(found.map(image => image.platform))];
+    throw new StoreError('not-found', `the cache has ${JSON.stringify(text)} only for ${there.join(', ')}`, {
+      detail: { name: text, platform, platforms: there },
+    });
+  }
+
+  /** Records an image, whose blobs must all be there: StoreError `not-found` otherwise. Replaces one of the same name and platform. */
+  putImage(image: NewImage): void {
+    const reference = formatReference(parseReference(image.reference));
+    const platform = formatPlatform(parsePlatform(image.platform));
+    const { layout } = this.#catalogue;
+    this.#catalogue.change(images => {
+      const missing = blobsOf(image).find(({ digest, size }) => findBlob(layout, digest, size) === undefined);
+      if (missing !== undefined) {
+        throw new StoreError('not-found', `the cache lacks ${missing.digest} of ${describeImage(image)}`, {
+          detail: { digest: missing.digest, reference, platform },
+          hint: 'pull the image again',
+        });
+      }
+      images.put({ ...image, reference, platform });
+    });
+  }
+
+  /** Removes images, and at once what only they needed. */
+  removeImages(images: readonly ImageName[]): Removal {
+    return removeImages(this.#catalogue, images);
+  }
+
+  /** The same images under another name; what had that name loses it. */
+  tagImages(images: readonly StoredImage[], name: string): readonly StoredImage[] {
+    const parsed = parseReference(name);
+    if (parsed.digest !== undefined) {
+      throw new StoreError('invalid', `${JSON.stringify(name)} has a digest, which a new name cannot have`, {
+        hint: 'name a repository and a tag',
+      });
+    }
+    const reference = formatReference(parsed);
+    return this.#catalogue.change(table => {
+      const made = images.map(image => ({ ...image, reference }));
+      for (const old of table.find(reference)) table.remove(old);
+      for (const image of made) table.put(image);
+      return made;
+    });
+  }
+
+  /** Records that an image is used; at most once a minute that costs a write. */
+  touchImage(image: ImageName): void {
+    const { database, images } = this.#catalogue;
+    const now = Date.now();
+    if (images.isStale(image, now)) database.write(() => images.touch(image, now));
+  }
+
+  /** The artifact of a key, if it is there. */
+  findArtifact(key: ArtifactKey): StoredArtifact | undefined {
+    return findArtifact(this.#catalogue, key);
+  }
+
+  /** All artifacts that are known, oldest first. */
+  artifacts(): readonly StoredArtifact[] {
+    return listArtifacts(this.#catalogue);
+  }
+
+  /** Begins to make one; the extension ends its file's name. */
+  createArtifact(key: ArtifactKey, extension: string): ArtifactDraft {
+    return createArtifact(this.#catalogue, key, extension);
+  }
+
+  /** What `putLayerIndex` stored, proven to be it; `undefined` if there is none or it is damaged. */
+  findLayerIndex(diffId: Digest): Uint8Array | undefined {
+    return findLayerIndex(this.#catalogue.layout, diffId);
+  }
+
+  async putLayerIndex(diffId: Digest, bytes: Uint8Array): Promise<void> {
+    await putLayerIndex(this.#catalogue.layout, diffId, bytes);
+  }
+
+  collectGarbage(options: GcOptions = {}): GcReport {
+    return collect(this.#catalogue, options);
+  }
+
+  async check(options: FsckOptions = {}): Promise<FsckReport> {
+    return await checkStore(this.#catalogue, options);
+  }
+
+  measureUsage(): UsageReport {
+    return measureUsage(this.#catalogue);
+  }
+
+  [Symbol.dispose](): void {
+    this.#catalogue[Symbol.dispose]();
+  }
+}

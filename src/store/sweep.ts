@@ -1,0 +1,259 @@
+import { lstatSync, readdirSync, renameSync, rmSync, type Stats } from 'node:fs';
+import { join } from 'node:path';
+import { isErrno } from '../error/index.ts';
+import { isLocked, removeTree, tryLock } from '../host/index.ts';
+import { type Digest, OciError, parseDigest } from '../oci/index.ts';
+import { draftPrefix, listArtifacts } from './artifact.ts';
+import type { Catalogue } from './catalogue.ts';
+import type { Layout } from './layout.ts';
+import type { Marks } from './mark.ts';
+
+export type StoredKind = 'blob' | 'ingest' | 'index' | 'artifact' | 'lease' | 'temporary';
+
+/** One thing in the cache, and what is to become of it. */
+export interface Candidate {
+  readonly kind: StoredKind;
+  /** A digest where it has one, else the path below the root. */
+  readonly name: string;
+  /** What it takes on the disk. */
+  readonly bytes: number;
+  /** Milliseconds since 1970. */
+  readonly changed: number;
+  /** Why it stays; `undefined` if nothing needs it. */
+  readonly kept: string | undefined;
+  /** What to do if it goes: false if that turned out to be impossible, for somebody has just taken it. */
+  readonly remove: (trash: Trash) => boolean;
+}
+
+/** Takes files out of sight at once, so that the transaction is short; they are deleted after it. */
+export interface Trash {
+  take(path: string): void;
+}
+
+/** How long a file may lie about that no lock belongs to, in milliseconds: writing one takes seconds. */
+const temporaryLife = 60 * 60 * 1000;
+
+/** Everything that lies below the root and can go; inside a transaction. */
+export function* sweep(catalogue: Catalogue, marks: Marks, now: number): Generator<Candidate> {
+  const { layout } = catalogue;
+  yield* sweepLeases(catalogue, marks);
+  yield* sweepDigests(layout, layout.blobs, 'blob', marks.blobs, now);
+  yield* sweepIngests(layout, marks, now);
+  yield* sweepDigests(layout, layout.layers, 'index', marks.layers, now);
+  yield* sweepArtifacts(catalogue, marks);
+  yield* sweepTemporaries(layout, layout.root, /^\..*\.tmp$/, now);
+}
+
+function* sweepLeases({ layout, database }: Catalogue, marks: Marks): Generator<Candidate> {
+  for (const { id, purpose, touched } of marks.expired) {
+    const remove = (): boolean => {
+      database.run('DELETE FROM lease WHERE id = ?', id);
+      rmSync(layout.lease(id), { force: true });
+      return true;
+    };
+    yield { kind: 'lease', name: purpose, bytes: 0, changed: touched.getTime(), kept: undefined, remove };
+  }
+  for (const name of readNamesOf(layout.leases)) {
+    const path = layout.lease(name);
+    // One whose row is about to be written is locked already.
+    if (marks.leases.has(name) || marks.expired.some(({ id }) => id === name) || isLocked(path)) continue;
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    const remove = (): boolean => {
+      const lock = tryLock(path);
+      lock?.remove();
+      return lock !== undefined;
+    };
+    yield {
+      kind: 'temporary',
+      name: `leases/${name}`,
+      bytes: 0,
+      changed: stats.mtimeMs,
+      kept: undefined,
+      remove,
+    };
+  }
+}
+
+function* sweepDigests(
+  layout: Layout,
+  directory: string,
+  kind: 'blob' | 'index',
+  reasons: ReadonlyMap<string, string>,
+  now: number,
+): Generator<Candidate> {
+  for (const algorithm of readNamesOf(directory)) {
+    for (const hex of readNamesOf(join(directory, algorithm))) {
+      const digest = findDigest(`${algorithm}:${hex}`);
+      const path = join(directory, algorithm, hex);
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats === undefined) continue;
+      if (digest === undefined) {
+        yield temporary(layout, path, stats, now);
+        continue;
+      }
+      const kept = reasons.get(digest);
+      yield {
+        kind,
+        name: digest,
+        bytes: stats.size,
+        changed: stats.mtimeMs,
+        kept,
+        remove: trash => taken(trash, path),
+      };
+    }
+  }
+}
+
+function* sweepIngests(layout: Layout, marks: Marks, now: number): Generator<Candidate> {
+  const found = new Map<Digest, { bytes: number; changed: number }>();
+  for (const name of readNamesOf(layout.ingests)) {
+    const path = join(layout.ingests, name);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    const [, algorithm, hex] = /^([a-z0-9]+)-([0-9a-f]+)\.(?:part|state|lock)$/.exec(name) ?? [];
+    const digest = findDigest(`${algorithm}:${hex}`);
+    if (digest === undefined) {
+      yield temporary(layout, path, stats, now);
+      continue;
+    }
+    const { bytes, changed } = found.get(digest) ?? { bytes: 0, changed: 0 };
+    // Blocks, not length: a partial download has holes.
+    found.set(digest, { bytes: bytes + stats.blocks * 512, changed: Math.max(changed, stats.mtimeMs) });
+  }
+  for (const [digest, { bytes, changed }] of found) {
+    const { part, state, lock: lockPath } = layout.ingest(digest);
+    const kept = isLocked(lockPath) ? 'it is being fetched' : marks.blobs.get(digest);
+    const remove = (trash: Trash): boolean => {
+      const lock = tryLock(lockPath);
+      if (lock === undefined) return false;
+      try {
+        trash.take(state);
+        trash.take(part);
+      } finally {
+        lock.remove();
+      }
+      return true;
+    };
+    yield { kind: 'ingest', name: digest, bytes, changed, kept, remove };
+  }
+}
+
+function* sweepArtifacts(catalogue: Catalogue, marks: Marks): Generator<Candidate> {
+  const { layout, database } = catalogue;
+  const rows = new Map(listArtifacts(catalogue).map(artifact => [artifact.path, artifact]));
+  for (const name of readNamesOf(layout.artifacts)) {
+    const path = layout.artifact(name);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    const shared = { name: `artifacts/${name}`, changed: stats.mtimeMs };
+    if (name.startsWith(draftPrefix)) {
+      const kept = marks.leases.get(name.slice(draftPrefix.length));
+      // Nobody resumes a render: of one whose process is dead nothing is kept.
+      const live = kept !== undefined && isLocked(layout.lease(name.slice(draftPrefix.length)));
+      const remove = (trash: Trash) => taken(trash, path);
+      yield { kind: 'temporary', bytes: treeBytes(path), kept: live ? kept : undefined, remove, ...shared };
+      continue;
+    }
+    const row = rows.get(path);
+    rows.delete(path);
+    const why = row && marks.manifests.get(row.manifest);
+    const remove = (trash: Trash): boolean => {
+      if (row !== undefined) database.run('DELETE FROM artifact WHERE key = ?', row.key);
+      return taken(trash, path);
+    };
+    const kept = why?.replace(/^referenced by/, 'artifact of');
+    yield { kind: 'artifact', bytes: stats.size, kept, remove, ...shared };
+  }
+  // Their files are gone, by whatever accident.
+  for (const { key, path, created } of rows.values()) {
+    const name = path.slice(layout.root.length + 1);
+    const remove = () => database.run('DELETE FROM artifact WHERE key = ?', key) > 0;
+    yield { kind: 'artifact', name, bytes: 0, changed: created.getTime(), kept: undefined, remove };
+  }
+}
+
+function* sweepTemporaries(
+  layout: Layout,
+  directory: string,
+  pattern: RegExp,
+  now: number,
+): Generator<Candidate> {
+  for (const name of readNamesOf(directory)) {
+    if (!pattern.test(name)) continue;
+    const stats = lstatSync(join(directory, name), { throwIfNoEntry: false });
+    if (stats !== undefined) yield temporary(layout, join(directory, name), stats, now);
+  }
+}
+
+function temporary(layout: Layout, path: string, stats: Stats, now: number): Candidate {
+  const kept =
+    stats.mtimeMs + temporaryLife > now ? 'it may be in use: it is younger than an hour' : undefined;
+  const name = path.slice(layout.root.length + 1);
+  return {
+    kind: 'temporary',
+    name,
+    bytes: stats.size,
+    changed: stats.mtimeMs,
+    kept,
+    remove: trash => taken(trash, path),
+  };
+}
+
+function taken(trash: Trash, path: string): true {
+  trash.take(path);
+  return true;
+}
+
+/** The real thing: into the trash, or, where a full disk has no room even for a name, gone at once. */
+export function createTrash(layout: Layout, prefix: string): Trash {
+  let number = 0;
+  return {
+    take(path) {
+      number += 1;
+      try {
+        renameSync(path, join(layout.trash, `${prefix}-${number}`));
+      } catch (error) {
+        if (isErrno(error, 'ENOSPC', 'EDQUOT')) removeTree(path);
+        else if (!isErrno(error, 'ENOENT')) throw error;
+      }
+    },
+  };
+}
+
+/** Deletes what is in the trash, whoever put it there; two at once are in nobody's way. */
+export function emptyTrash(layout: Layout): void {
+  for (const name of readNamesOf(layout.trash)) {
+    try {
+      removeTree(join(layout.trash, name));
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+}
+
+function findDigest(text: string): Digest | undefined {
+  try {
+    return parseDigest(text);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
+}
+
+/** Empty where nothing is, or no directory. */
+function readNamesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+function treeBytes(path: string): number {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return 0;
+  if (!stats.isDirectory()) return stats.size;
+  return readNamesOf(path).reduce((sum, name) => sum + treeBytes(join(path, name)), 0);
+}
