@@ -62,7 +62,7 @@ export interface FsckReport {
     readonly kind: string;
     readonly name: string;
     readonly problem: string;
-    readonly action: 'none' | 'dropped' | 'refetched';
+    readonly action: 'none' | 'dropped' | 'refetched' | 'repaired';
   }[];
 }
 export interface UsageReport {
@@ -73,7 +73,13 @@ export interface UsageReport {
     readonly bytes: number;
     readonly reclaimable: number;
   }[];
-  readonly images: readonly Record<string, unknown>[];
+  readonly images: readonly {
+    readonly reference: string;
+    readonly platform: string;
+    readonly size: number;
+    readonly unique: number;
+    readonly artifacts: number;
+  }[];
 }
 export interface RemoveResult {
   readonly reference: string;
@@ -83,8 +89,6 @@ export interface Engine {
   pull(reference: string, options: ImageOptions & Record<string, unknown>): Promise<PullResult>;
   push(image: string, target: string | undefined, options: object): Promise<PushResult>;
   copy(source: string, target: string, options: object): Promise<CopyResult>;
-  login(registry: string, options: object): Promise<{ registry: string; storedIn: string }>;
-  logout(registry: string, options: object): Promise<{ removedFrom: readonly string[] }>;
   listImages(options: object): Promise<readonly CachedImage[]>;
   removeImages(references: readonly string[], options: object): Promise<readonly RemoveResult[]>;
   tagImage(source: string, name: string, options: object): Promise<unknown>;

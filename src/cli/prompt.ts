@@ -17,10 +17,10 @@ export async function ask(
   question: string,
   { secret, signal }: { readonly secret: boolean; readonly signal: AbortSignal },
 ): Promise<string> {
-  process.stderr.write(question);
   const { stdin } = process;
-  // Raw in both cases: one way to end, to correct and to cancel a line.
+  // Raw in both cases: one way to end, to correct and to cancel a line. And before the question, for some type fast.
   stdin.setRawMode(true);
+  process.stderr.write(question);
   stdin.setEncoding('utf8');
   try {
     return await new Promise<string>((resolve, reject) => {
@@ -33,6 +33,8 @@ export async function ask(
       });
       stdin.on('end', () => resolve(line.text));
       signal.addEventListener('abort', cancel, { once: true });
+      // A second question finds it paused by the first.
+      stdin.resume();
     });
   } finally {
     stdin.removeAllListeners('data');

@@ -108,8 +108,14 @@ test('fsck: what is damaged, how, and what was done', () => {
   assert.match(lines[1]!, /^artifact +a\\x1b\[31m\\x0a +damaged +it is cut$/);
 });
 
-test('du: a row a kind, and a total', () => {
+test('du: a row a kind, a total, and the images', () => {
   const lines = formatUsage({
+    images: [
+      {
+        ...{ reference: `docker.io/library/a:1${evil}`, platform: 'linux/amd64' },
+        ...{ size: 1_000_000, unique: 20, artifacts: 3_000_000 },
+      },
+    ],
     rows: [
       { kind: 'blobs', count: 12, bytes: 1_000_000, reclaimable: 250_000 },
       { kind: 'artifacts', count: 1, bytes: 3_000_000, reclaimable: 0 },
@@ -122,6 +128,9 @@ test('du: a row a kind, and a total', () => {
       ['blobs', '12', '1.00 MB', '250 kB (25%)'],
       ['artifacts', '1', '3.00 MB', '0 B (0%)'],
       ['total', '13', '4.00 MB', '250 kB (6%)'],
+      [''],
+      ['IMAGE', 'PLATFORM', 'SIZE', 'UNIQUE', 'ARTIFACTS'],
+      ['a:1\\x1b[31m\\x0a', 'linux/amd64', '1.00 MB', '20 B', '3.00 MB'],
     ],
   );
 });

@@ -43,12 +43,13 @@ export const cacheCommands = {
   gc: {
     summary: 'free what no image in the cache needs',
     description: [
-      'Removes blobs, artifacts, layer indexes and partial downloads that belong to no name and that no running command uses. ' +
-        '--dry-run removes nothing, and lists what would go and why, and why the rest is kept.',
+      'Removes blobs, artifacts, layer indexes and partial downloads that belong to no name and that no running command uses. What ' +
+        'an interrupted pull has downloaded stays for a day, so that it can go on. --dry-run removes nothing, and lists what would ' +
+        'go and why, and why the rest is kept.',
     ],
     operands: [],
     options: ['dry-run', 'all', ...brief],
-    refinements: { all: { help: 'also what can be made or downloaded again, though a name needs it' } },
+    refinements: { all: { help: 'also what interrupted pulls have downloaded' } },
     examples: [
       { what: 'What would go, and why the rest is kept', line: 'shale gc --dry-run' },
       { what: 'Free it', line: 'shale gc' },
@@ -57,7 +58,8 @@ export const cacheCommands = {
   du: {
     summary: 'show how much of the disk the cache takes',
     description: [
-      'Bytes and files of each kind, and how much of them shale gc would free; then the images, with what they share.',
+      'Bytes and files of each kind, and how much of them shale gc would free; then the images: their blobs, and what of them no other ' +
+        'image has.',
     ],
     operands: [],
     options: brief,

@@ -1,8 +1,9 @@
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
 import { engine, type UsageReport } from '../contract.ts';
-import { print, printJson } from '../output.ts';
+import { print, printJson, safe } from '../output.ts';
 import { formatBytes, formatCount } from '../quantity.ts';
+import { familiar } from '../reference.ts';
 
 export async function run({ values, signal }: Invocation): Promise<number> {
   const diskUsage = await engine('cache/index', 'diskUsage');
@@ -12,8 +13,8 @@ export async function run({ values, signal }: Invocation): Promise<number> {
   return 0;
 }
 
-/** The table of kinds, with a total. */
-export function formatUsage({ rows }: Pick<UsageReport, 'rows'>): string[] {
+/** The table of kinds, with a total, and that of the images. */
+export function formatUsage({ rows, images }: Pick<UsageReport, 'rows' | 'images'>): string[] {
   const total = { kind: 'total', count: 0, bytes: 0, reclaimable: 0 };
   for (const { count, bytes, reclaimable } of rows) {
     total.count += count;
@@ -24,5 +25,12 @@ export function formatUsage({ rows }: Pick<UsageReport, 'rows'>): string[] {
     const share = bytes === 0 ? '' : ` (${Math.round((reclaimable / bytes) * 100)}%)`;
     return [kind, formatCount(count), formatBytes(bytes), `${formatBytes(reclaimable)}${share}`];
   });
-  return formatColumns([['KIND', 'COUNT', 'SIZE', 'RECLAIMABLE'], ...cells], { right: [1, 2, 3] });
+  const kinds = formatColumns([['KIND', 'COUNT', 'SIZE', 'RECLAIMABLE'], ...cells], { right: [1, 2, 3] });
+  if (images.length === 0) return kinds;
+  const lines = images.map(({ reference, platform, size, unique, artifacts }) => [
+    ...[safe(familiar(reference)), safe(platform)],
+    ...[size, unique, artifacts].map(formatBytes),
+  ]);
+  const head = ['IMAGE', 'PLATFORM', 'SIZE', 'UNIQUE', 'ARTIFACTS'];
+  return [...kinds, '', ...formatColumns([head, ...lines], { right: [2, 3, 4] })];
 }

@@ -32,7 +32,12 @@ export async function run({ values, signal }: Invocation): Promise<number> {
   return left === 0 ? 0 : exitStatus.corrupt;
 }
 
-const actions = { none: 'damaged', dropped: 'dropped', refetched: 'downloaded again' } as const;
+const actions = {
+  none: 'damaged',
+  dropped: 'dropped',
+  refetched: 'downloaded again',
+  repaired: 'repaired',
+} as const;
 
 /** What is damaged, how, and what was done about it. */
 export function formatDamage({ damaged }: Pick<FsckReport, 'damaged'>): string[] {

@@ -1,5 +1,4 @@
 import type { Invocation } from '../command/index.ts';
-import { engine } from '../contract.ts';
 import { UsageError } from '../error.ts';
 import { readRegistryOptions } from '../image-options.ts';
 import { printJson, safe, tell } from '../output.ts';
@@ -22,7 +21,7 @@ export async function run({ operands, values, signal }: Invocation): Promise<num
     ? await readSecretInput()
     : (values.password ?? (await askFor('Password: ', '--password-stdin', true, signal)));
   if (username === '' || password === '') throw usage('the user name and the password must not be empty');
-  const login = await engine('login', 'login');
+  const { login } = await import('../../engine/login.ts');
   const options = { ...readRegistryOptions(values), signal };
   const result = await login(registry, { username, password, ...options });
   if (values.json) printJson({ ...result, username });

@@ -1,10 +1,9 @@
+import { logout } from '../../engine/login.ts';
 import type { Invocation } from '../command/index.ts';
-import { engine } from '../contract.ts';
 import { printJson, safe, tell } from '../output.ts';
 
 export async function run({ operands, values, signal }: Invocation): Promise<number> {
   const [registry = 'docker.io'] = operands;
-  const logout = await engine('login', 'logout');
   const { removedFrom } = await logout(registry, { authFile: values.authfile, signal });
   if (values.json) printJson({ registry, removedFrom });
   else if (!values.quiet) {
