@@ -8,10 +8,14 @@ import type { EndpointTls } from './endpoint.ts';
 /**
  * What a directory says of one registry's TLS, as containers-certs.d(5) and Docker have it: each `NAME.crt` is an
  * authority, `NAME.cert` with `NAME.key` our own certificate, of which the first in the order of names counts.
- * `undefined` if there is no such directory, or no such file in it.
+ * `undefined` if there is no such file in it, or no such directory: unless that is `required`, then RegistryError
+ * `not-found`.
  */
-export async function readCertificates(directory: string): Promise<EndpointTls | undefined> {
-  const names = await readNames(directory);
+export async function readCertificates(
+  directory: string,
+  options: { readonly required?: boolean } = {},
+): Promise<EndpointTls | undefined> {
+  const names = await readNames(directory, options.required ?? false);
   const named = (suffix: string) =>
     names.filter(name => name.endsWith(suffix)).map(name => join(directory, name));
   const authorities = named('.crt');
@@ -65,11 +69,18 @@ function missing(path: string, partner: string): RegistryError {
   });
 }
 
-async function readNames(directory: string): Promise<string[]> {
+async function readNames(directory: string, required: boolean): Promise<string[]> {
   try {
     return (await readdir(directory)).sort();
   } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw wrapErrno(error, `cannot read the certificates in ${directory}`);
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) {
+      throw wrapErrno(error, `cannot read the certificates in ${directory}`);
+    }
+    if (!required) return [];
+    throw new RegistryError('not-found', `the directory of certificates ${directory} is not there`, {
+      cause: error,
+      detail: { path: directory },
+      hint: 'check --cert-dir',
+    });
   }
 }

@@ -151,7 +151,9 @@ class EndpointFinder {
   }
 
   async #tls(registry: string, explicit: EndpointTls | undefined): Promise<EndpointTls> {
-    if (this.#certDir !== undefined) return (await readCertificates(this.#certDir)) ?? { ca: [] };
+    if (this.#certDir !== undefined) {
+      return (await readCertificates(this.#certDir, { required: true })) ?? { ca: [] };
+    }
     if (explicit !== undefined) return explicit;
     for (const root of this.#roots) {
       for (const directory of directoriesOf(registry)) {
