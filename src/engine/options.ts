@@ -15,6 +15,14 @@ export type ProgressEvent =
   | { readonly type: 'download'; readonly layer: number; readonly received: number; readonly size: number }
   /** Bytes of the layer's blob of which its reader is done. */
   | { readonly type: 'layer'; readonly layer: number; readonly read: number; readonly size: number }
+  /** Bytes of a blob that the target of a copy has taken; `how` once it is there. */
+  | {
+      readonly type: 'blob';
+      readonly digest: string;
+      readonly done: number;
+      readonly size: number;
+      readonly how?: 'pushed' | 'copied' | 'mounted' | 'exists';
+    }
   /** A request failed, and is made again after `delay` milliseconds. */
   | {
       readonly type: 'retry';
