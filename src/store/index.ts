@@ -25,7 +25,6 @@
 export type { ArtifactDraft, StoredArtifact } from './artifact.ts';
 export { type ArtifactKey, formatArtifactKey } from './artifact-key.ts';
 export { StoreError } from './error.ts';
-export type { Extent } from './extents.ts';
 export type { Failpoint, Reach } from './failpoint.ts';
 export type { Damage, FsckOptions, FsckReport } from './fsck.ts';
 export type { GcItem, GcOptions, GcReport } from './gc.ts';

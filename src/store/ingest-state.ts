@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type Extent, Extents } from './extents.ts';
+import { type Extent, Extents } from '../content/index.ts';
 
 const magic = 'SHALEIN1';
 const bootBytes = 40;

@@ -9,12 +9,11 @@ import {
   rmSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { BlobLocation } from '../content/index.ts';
+import { type BlobLocation, type Extent, Extents } from '../content/index.ts';
 import { type FileLock, findBoot, startWriteback, syncFile, syncParent, writeAll } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { findBlob } from './blob.ts';
 import { StoreError, wrapStore } from './error.ts';
-import { type Extent, Extents } from './extents.ts';
 import type { Reach } from './failpoint.ts';
 import { formatIngestState, readIngestState, stateBytes } from './ingest-state.ts';
 import { ensureDirectory, type Layout } from './layout.ts';

@@ -1,5 +1,5 @@
 import type { StoredArtifact, StoredImage } from '../../store/index.ts';
-import { type CacheOptions, openCache } from './options.ts';
+import { openCache, type UpkeepOptions } from './options.ts';
 
 /** One image of the cache. Sizes are bytes, times ISO 8601. */
 export interface CachedImage {
@@ -18,7 +18,7 @@ export interface CachedImage {
 }
 
 /** What is in the cache, by name, then platform. */
-export async function listImages(options: CacheOptions = {}): Promise<readonly CachedImage[]> {
+export async function listImages(options: UpkeepOptions = {}): Promise<readonly CachedImage[]> {
   using store = await openCache(options);
   const artifacts = store.artifacts();
   return store
@@ -31,7 +31,7 @@ export async function listImages(options: CacheOptions = {}): Promise<readonly C
 export async function tagImage(
   source: string,
   name: string,
-  options: CacheOptions & { readonly platform?: string | undefined } = {},
+  options: UpkeepOptions & { readonly platform?: string | undefined } = {},
 ): Promise<readonly CachedImage[]> {
   using store = await openCache(options);
   const made = store.tagImages(store.selectImages(source, options), name);
@@ -52,7 +52,7 @@ export interface RemoveResult {
  */
 export async function removeImages(
   references: readonly string[],
-  options: CacheOptions & { readonly platform?: string | undefined } = {},
+  options: UpkeepOptions & { readonly platform?: string | undefined } = {},
 ): Promise<{ readonly images: readonly RemoveResult[]; readonly freedBytes: number }> {
   using store = await openCache(options);
   const chosen = references.flatMap(reference => store.selectImages(reference, options));

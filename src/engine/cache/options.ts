@@ -1,13 +1,10 @@
 import { openStore, type Store } from '../../store/index.ts';
+import type { CacheOptions } from '../options.ts';
 
-/** Options of every operation on the cache. */
-export interface CacheOptions {
-  /** Its directory; the user's own if absent: SHALE_ROOT, /var/lib/shale for root, else in $XDG_DATA_HOME. */
-  readonly root?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
+/** What every operation on the cache takes. */
+export type UpkeepOptions = CacheOptions & { readonly signal?: AbortSignal | undefined };
 
 /** The cache of the options, open; to be disposed. */
-export async function openCache({ root, signal }: CacheOptions): Promise<Store> {
+export async function openCache({ root, signal }: UpkeepOptions): Promise<Store> {
   return await openStore({ root, signal });
 }

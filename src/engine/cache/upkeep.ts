@@ -1,20 +1,32 @@
 import type { FsckOptions, FsckReport, GcOptions, GcReport, UsageReport } from '../../store/index.ts';
-import { type CacheOptions, openCache } from './options.ts';
+import type { RegistryOptions } from '../options.ts';
+import { openCache, type UpkeepOptions } from './options.ts';
+import { Refetcher } from './refetch.ts';
 
 /** Removes what no image needs, and says of everything why it goes or stays. */
-export async function collectGarbage(options: CacheOptions & GcOptions = {}): Promise<GcReport> {
+export async function collectGarbage(options: UpkeepOptions & GcOptions = {}): Promise<GcReport> {
   using store = await openCache(options);
   return store.collectGarbage(options);
 }
 
+export interface CheckOptions extends UpkeepOptions, RegistryOptions {
+  /** Drops what is damaged, mends what can be derived, and fetches again what images lack. */
+  readonly repair?: boolean | undefined;
+  /** Bytes that were read, of those that are to be read. */
+  readonly onProgress?: FsckOptions['onProgress'];
+}
+
 /** Reads all of the cache and compares it with its digests; with `repair`, mends what can be mended. */
-export async function checkCache(options: CacheOptions & FsckOptions = {}): Promise<FsckReport> {
+export async function checkCache(options: CheckOptions = {}): Promise<FsckReport> {
+  const { repair, signal, onProgress } = options;
   using store = await openCache(options);
-  return await store.check(options);
+  await using refetcher = new Refetcher(store, options);
+  const refetch = refetcher.refetch.bind(refetcher);
+  return await store.check({ repair, signal, onProgress, refetch });
 }
 
 /** What takes the room, and how much of it could be freed. */
-export async function diskUsage(options: CacheOptions = {}): Promise<UsageReport> {
+export async function diskUsage(options: UpkeepOptions = {}): Promise<UsageReport> {
   using store = await openCache(options);
   return store.measureUsage();
 }
