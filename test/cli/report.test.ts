@@ -10,8 +10,9 @@ import { formatImages } from '../../src/cli/run/images.ts';
 import { formatLogin } from '../../src/cli/run/login.ts';
 import { formatPull } from '../../src/cli/run/pull.ts';
 import { formatTransfer } from '../../src/cli/transfer.ts';
+import { parseDigest } from '../../src/oci/index.ts';
 
-const digest = `sha256:${'5f70bf18'.repeat(8)}`;
+const digest = parseDigest(`sha256:${'5f70bf18'.repeat(8)}`);
 const evil = '\x1b[31m\n';
 const steers = /[\x00-\x1f\x7f-\x9f]/;
 
@@ -34,7 +35,8 @@ test('images: what docker users look for, digests in full where asked', () => {
       digest,
       manifestDigest: digest,
     },
-    ...{ size: 61_000_000, artifacts: [{ format: 'squashfs', bytes: 58_200_000 }] },
+    ...{ size: 61_000_000, artifacts: [{ format: 'squashfs', bytes: 58_200_000, path: '/x' }] },
+    configDigest: digest,
     ...{ pulled: '2026-11-20T20:00:00Z', used: '2026-11-20T20:00:00Z' },
   };
   const other = { ...image, reference: `ghcr.io/a/b:1${evil}`, platform: 'linux/arm64/v8', artifacts: [] };
@@ -71,7 +73,8 @@ test('pull: what was downloaded, what was there, where the artifact is', () => {
     'docker.io/library/nginx:latest (linux/amd64): downloaded 10.0 MB; 2 of 3 layers were there; in 2.00 s, 5.00 MB/s',
   );
   assert.equal(second, '/cache/a\\x1b[31m\\x0a.sqfs: squashfs, 31.0 MB');
-  const again = formatPull({ ...result, upToDate: true, downloadedBytes: 0, artifact: undefined }, 1);
+  const { artifact: _, ...only } = result;
+  const again = formatPull({ ...only, upToDate: true, downloadedBytes: 0 }, 1);
   assert.deepEqual(again, ['docker.io/library/nginx:latest (linux/amd64): up to date']);
 });
 

@@ -34,6 +34,7 @@ export class PlainProgress implements Progress {
     if (tasks.every(({ cached }) => cached === undefined))
       return `reading ${layers(reading.count, reading.size)}`;
     const there = tasks.length - download.count;
+    if (download.count === 0) return `${layers(tasks.length, sizeOf(tasks))}, all already there`;
     const already = there === 0 ? '' : `; ${formatNumber(there, 'layer')} already there`;
     return `downloading ${layers(download.count, download.size)}${already}`;
   }
@@ -54,4 +55,8 @@ export class PlainProgress implements Progress {
     this.#tenth = tenth;
     tell(`checked ${formatBytes(done)} of ${formatBytes(total)}`);
   }
+}
+
+function sizeOf(tasks: Board['tasks']): number {
+  return tasks.reduce((sum, { size }) => sum + size, 0);
 }

@@ -1,12 +1,11 @@
+import { diskUsage, type UsageReport } from '../../engine/cache/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
-import { engine, type UsageReport } from '../contract.ts';
 import { print, printJson, safe } from '../output.ts';
 import { formatBytes, formatCount } from '../quantity.ts';
 import { familiar } from '../reference.ts';
 
 export async function run({ values, signal }: Invocation): Promise<number> {
-  const diskUsage = await engine('cache/index', 'diskUsage');
   const report = await diskUsage({ root: values.root, signal });
   if (values.json) printJson(report);
   else print(`${formatUsage(report).join('\n')}\n`);

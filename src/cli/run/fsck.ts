@@ -1,7 +1,7 @@
+import { checkCache, type FsckReport } from '../../engine/cache/index.ts';
 import { exitStatus } from '../../error/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
-import { engine, type FsckReport } from '../contract.ts';
 import { readRegistryOptions } from '../image-options.ts';
 import { formatJson, print, printJson, safe, tell } from '../output.ts';
 import { openProgress } from '../progress/index.ts';
@@ -12,11 +12,10 @@ export async function run({ values, signal }: Invocation): Promise<number> {
   const progress = openProgress(values, { elsewhere: 'none' });
   let report: FsckReport;
   try {
-    const checkCache = await engine('cache/index', 'checkCache');
     report = await checkCache({
       ...{ root: values.root, repair: values.repair === true, signal },
       ...readRegistryOptions(values),
-      onProgress: progress.update.bind(progress),
+      onProgress: ({ checked: done, total }) => progress.update({ type: 'check', done, total }),
     });
   } finally {
     progress.end();

@@ -1,12 +1,11 @@
+import { collectGarbage, type GcReport } from '../../engine/cache/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
-import { engine, type GcReport } from '../contract.ts';
 import { print, printJson, safe, tell } from '../output.ts';
 import { formatBytes, formatNumber } from '../quantity.ts';
 
 export async function run({ values, signal }: Invocation): Promise<number> {
   const dryRun = values['dry-run'] === true;
-  const collectGarbage = await engine('cache/index', 'collectGarbage');
   const report = await collectGarbage({ root: values.root, dryRun, all: values.all === true, signal });
   if (values.json) printJson({ dryRun, ...report });
   else {

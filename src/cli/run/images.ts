@@ -1,12 +1,11 @@
+import { type CachedImage, listImages } from '../../engine/cache/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
-import { type CachedImage, engine } from '../contract.ts';
 import { print, printJson, safe } from '../output.ts';
 import { formatAge, formatBytes } from '../quantity.ts';
 import { familiar, shortDigest } from '../reference.ts';
 
 export async function run({ values, signal }: Invocation): Promise<number> {
-  const listImages = await engine('cache/index', 'listImages');
   const images = await listImages({ root: values.root, signal });
   if (values.json) printJson({ images });
   else if (values.quiet) print([...new Set(images.map(({ reference }) => `${safe(reference)}\n`))].join(''));

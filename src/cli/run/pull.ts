@@ -1,5 +1,5 @@
+import { type PullFormat, type PullResult, pull } from '../../engine/pull.ts';
 import type { Invocation } from '../command/index.ts';
-import { engine, type PullResult } from '../contract.ts';
 import { readImageOptions } from '../image-options.ts';
 import type { Values } from '../option.ts';
 import { formatJson, print, printJson, safe, tell } from '../output.ts';
@@ -16,10 +16,16 @@ export async function run(invocation: Invocation): Promise<number> {
   const progress = openProgress(values, { elsewhere: 'plain', reading });
   let result: PullResult;
   try {
-    const pull = await engine('pull', 'pull');
     result = await pull(operands[0]!, {
       ...readImageOptions(invocation, event => progress.update(event)),
-      ...{ policy, format, compression, level, mtime, blockSize: values['block-size'] },
+      ...{
+        policy,
+        format: format as PullFormat | undefined,
+        compression,
+        level,
+        mtime,
+        blockSize: values['block-size'],
+      },
       ...(values['no-fragments'] && { fragments: false }),
     });
   } finally {

@@ -56,12 +56,17 @@ function usage(message: string): UsageError {
   return new UsageError(message, 'see shale render --help');
 }
 
-function summarise({ outputs, inodes, image }: RenderResult, seconds: number, { progress }: Values): void {
+function summarise(
+  { outputs, inodes, image, reused }: RenderResult,
+  seconds: number,
+  { progress }: Values,
+): void {
   if (progress === 'json') {
-    tell(formatJson({ event: 'end', outputs, inodes, image, seconds }));
+    tell(formatJson({ event: 'end', outputs, inodes, image, reused, seconds }));
     return;
   }
-  const speed = `${formatSeconds(seconds)}, ${formatRate(image.uncompressedBytes, seconds)}`;
+  const rate = reused ? 'out of the cache' : formatRate(image.uncompressedBytes, seconds);
+  const speed = `${formatSeconds(seconds)}, ${rate}`;
   for (const { path, format, bytes } of outputs) {
     const name = path === '-' ? 'standard output' : safe(path);
     tell(`${name}: ${format}, ${formatBytes(bytes)}, ${formatNumber(inodes, 'inode')}, in ${speed}`);

@@ -1,12 +1,14 @@
+import { removeImages } from '../../engine/cache/index.ts';
 import type { Invocation } from '../command/index.ts';
-import { engine } from '../contract.ts';
-import { print, printJson, safe } from '../output.ts';
+import { print, printJson, safe, tell } from '../output.ts';
+import { formatBytes, formatNumber } from '../quantity.ts';
 
 export async function run({ operands, values, signal }: Invocation): Promise<number> {
   const { root, platform } = values;
-  const removeImages = await engine('cache/index', 'removeImages');
-  const removed = await removeImages(operands, { root, platform, signal });
-  if (values.json) printJson({ removed });
-  else if (!values.quiet) print(removed.map(({ reference }) => `${safe(reference)}\n`).join(''));
+  const { images, freedBytes } = await removeImages(operands, { root, platform, signal });
+  if (values.json) printJson({ removed: images, freedBytes });
+  else print(images.map(({ reference, platform }) => `${safe(reference)} ${safe(platform)}\n`).join(''));
+  if (!values.quiet)
+    tell(`removed ${formatNumber(images.length, 'image')}, freed ${formatBytes(freedBytes)}`);
   return 0;
 }
