@@ -13,6 +13,8 @@ export interface DownloadsOptions {
   readonly store: Store;
   /** Requests at the same time, over all blobs. */
   readonly connections?: number | undefined;
+  /** What one request asks for at most, in bytes: 32 MiB if not given. */
+  readonly segmentBytes?: number | undefined;
   /** How often in a row a connection may break off without a byte having come. */
   readonly retries?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -32,6 +34,7 @@ export interface BrokenOff {
 
 const defaultConnections = 6;
 const defaultRetries = 5;
+/** Milliseconds. */
 const firstDelay = 250;
 const longestDelay = 15_000;
 const watchInterval = 1000;
@@ -183,7 +186,7 @@ export class Downloads implements AsyncDisposable {
     }
     download.ingest = begun;
     download.resumed = begun.extents.length > 0;
-    const blob = new IncomingBlob(begun);
+    const blob = new IncomingBlob(begun, this.#options.segmentBytes);
     download.blob = blob;
     if (download.resumed) this.#options.onProgress?.(descriptor.digest, blob.received);
     if (this.signal.aborted) blob.end();

@@ -13,7 +13,7 @@ export interface Segment {
 }
 
 /** Large enough that a request more costs nothing, small enough that several connections share a blob. */
-const segmentBytes = 32 * 2 ** 20;
+export const defaultSegmentBytes = 32 * 2 ** 20;
 /** Readers are woken when so much more is there: they read as much at a time. */
 const stepBytes = 256 * 1024;
 
@@ -32,7 +32,7 @@ export class IncomingBlob {
   #active = 0;
   #told = 0;
 
-  constructor(ingest: Ingest) {
+  constructor(ingest: Ingest, segmentBytes = defaultSegmentBytes) {
     this.#ingest = ingest;
     const { path, size, target: settled } = ingest;
     this.location = { path, offset: 0, size, arrival: this.#arrival.memory, settled };
