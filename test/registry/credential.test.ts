@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -21,6 +22,7 @@ import {
 } from '../../src/registry/credential/index.ts';
 import { findAuthPlaces } from '../../src/registry/credential/place.ts';
 import { createScratch } from '../host/scratch.ts';
+import { requires } from '../requirement.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const auth = (user: string, password: string) => ({ auth: base64(`${user}:${password}`) });
@@ -200,6 +202,27 @@ test('which key of auths counts', async t => {
         slash === -1 ? [name, ''] : [name.slice(0, slash), name.slice(slash + 1)];
       assert.equal(await home.find(registry, repository), wanted && `u:${wanted}`);
     });
+  }
+});
+
+/** Where the table follows Kubernetes, which has globs, or is gentler about the spelling. */
+const ours = new Set(['case of the host', 'no scheme but a path of the API', 'hub, asked for by its index']);
+
+test('skopeo chooses the same key', { skip: requires({ tools: ['skopeo'] }) }, () => {
+  using home = createHome();
+  for (const [what, keys, name, wanted] of lookups) {
+    if (ours.has(what) || keys.some(key => key.includes('*'))) continue;
+    const path = home.write(home.at('auth.json'), {
+      auths: Object.fromEntries(keys.map((key, index) => [key, auth(`user-${index}`, 'p')])),
+    });
+    const { stdout } = spawnSync(
+      'skopeo',
+      ['login', '--get-login', `--authfile=${path}`, name.replace(/:1$/, '')],
+      {
+        encoding: 'utf8',
+      },
+    );
+    assert.equal(stdout.trim(), wanted === undefined ? '' : `user-${keys.indexOf(wanted)}`, what);
   }
 });
 
