@@ -22,9 +22,9 @@ export interface EndpointOptions {
 
 /**
  * Where a name can be had, in the order in which to try: first the mirrors of registries.conf, then those of the
- * registry's hosts.toml, the registry itself last. Mirrors whose capabilities or whose rule do not suit what is asked
- * for are in the list only if some request may go there. RegistryError `denied` if the configuration blocks the name,
- * `invalid` with file and key if it is wrong.
+ * registry's hosts.toml, the registry itself last. An endpoint is for the requests that its capabilities name, so the
+ * caller passes over those that do not suit. RegistryError `denied` if the configuration blocks the name, `invalid`
+ * with file and key if it is wrong.
  *
  * Files are read at each call: whoever asks often keeps the answer.
  */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isErrno, wrapErrno } from '../../error/index.ts';
 import { findVariable } from '../../host/index.ts';
 
-/** Files with `[[registry]]` tables: the first has the last word on nothing, the last on everything. */
+/** Files with `[[registry]]` tables; a later one replaces the tables of an earlier one. */
 export interface RegistriesFiles {
   readonly main: string;
   /** Whether somebody named it: then it must be there. */
