@@ -65,6 +65,7 @@ export const options = {
     default: "this machine's",
   },
   'all-platforms': { kind: 'flag', help: 'every image of a multi-platform index, not only one' },
+  referrers: { kind: 'flag', help: 'also signatures, SBOMs and whatever else refers to the image' },
   policy: {
     kind: 'choice',
     choices: ['always', 'if-not-present', 'never'],

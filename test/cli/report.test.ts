@@ -10,6 +10,7 @@ import { formatImages } from '../../src/cli/run/images.ts';
 import { formatLogin } from '../../src/cli/run/login.ts';
 import { formatPull } from '../../src/cli/run/pull.ts';
 import { formatTransfer } from '../../src/cli/transfer.ts';
+import type { CopiedBlob } from '../../src/engine/copy.ts';
 import { parseDigest } from '../../src/oci/index.ts';
 
 const digest = parseDigest(`sha256:${'5f70bf18'.repeat(8)}`);
@@ -79,12 +80,22 @@ test('pull: what was downloaded, what was there, where the artifact is', () => {
 });
 
 test('copy and push: how many blobs moved, and why others did not', () => {
-  const blob = (how: 'pushed' | 'mounted' | 'exists') => ({ digest, size: 500, how });
   assert.equal(
-    formatTransfer([blob('pushed'), blob('pushed'), blob('mounted'), blob('exists'), blob('exists')], 1),
+    formatTransfer(
+      {
+        blobs: ['pushed', 'pushed', 'mounted', 'exists', 'exists'].map(
+          how => ({ digest, size: 500, how }) as CopiedBlob,
+        ),
+        leftOut: [],
+      },
+      1,
+    ),
     '2 blobs pushed, 1.00 kB; 1 mounted from another repository; 2 already there; in 1.00 s, 1.00 kB/s',
   );
-  assert.match(formatTransfer([blob('exists')], 1), /^0 blobs copied, 0 B; 1 already there/);
+  assert.match(
+    formatTransfer({ blobs: [{ digest, size: 500, how: 'exists' }], leftOut: [digest] }, 1),
+    /^0 blobs copied, 0 B; 1 already there; 1 foreign layer left out/,
+  );
 });
 
 test('gc: what goes and why; in a dry run also why the rest stays', () => {

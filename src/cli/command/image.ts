@@ -86,7 +86,7 @@ export const imageCommands = {
       { name: 'IMAGE', help: 'a name that the cache has, or any other source (see SOURCE of render)' },
       { name: 'TARGET', help: 'the name in a registry; IMAGE itself if it is left out', optional: true },
     ],
-    options: ['platform', 'all-platforms', 'root', ...registry, 'progress', 'quiet', 'json'],
+    options: ['platform', 'all-platforms', 'referrers', 'root', ...registry, 'progress', 'quiet', 'json'],
     examples: [
       {
         what: 'What was pulled, under another name',
@@ -111,7 +111,7 @@ export const imageCommands = {
         help: 'docker://NAME or a bare name, cache:NAME, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]',
       },
     ],
-    options: ['platform', 'all-platforms', 'root', ...registry, 'progress', 'quiet', 'json'],
+    options: ['platform', 'all-platforms', 'referrers', 'root', ...registry, 'progress', 'quiet', 'json'],
     examples: [
       {
         what: 'To a machine without a network: here',

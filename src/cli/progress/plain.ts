@@ -18,7 +18,8 @@ export class PlainProgress implements Progress {
 
   update(event: ProgressEvent): void {
     if (event.type === 'retry') tell(formatRetry(event));
-    if (event.type === 'finish') tell('all layers read, completing');
+    // Where nothing is read, the last line of a layer or blob has said it already.
+    if (event.type === 'finish' && this.#reading !== 'nothing') tell('all layers read, completing');
     if (this.#board === undefined || event.type === 'image') this.#board = Board.create(event, this.#reading);
     if (this.#board === undefined) return;
     if (event.type === 'image') tell(this.#formatStart(this.#board));

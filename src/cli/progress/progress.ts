@@ -1,16 +1,9 @@
 import type { ProgressEvent as EngineEvent } from '../../engine/index.ts';
 
-type Pending =
-  | {
-      readonly type: 'blob';
-      readonly digest: string;
-      readonly done: number;
-      readonly size: number;
-      readonly how?: 'pushed' | 'mounted' | 'exists' | 'copied';
-    }
+/** What the engine tells of images, and how many bytes of the cache have been checked. */
+export type ProgressEvent =
+  | EngineEvent
   | { readonly type: 'check'; readonly done: number; readonly total: number };
-
-export type ProgressEvent = EngineEvent | Pending;
 
 /** Shows on standard error how far a piece of work is. */
 export interface Progress {

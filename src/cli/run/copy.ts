@@ -1,5 +1,5 @@
+import { type CopyResult, copy } from '../../engine/copy.ts';
 import type { Invocation } from '../command/index.ts';
-import { type CopyResult, engine } from '../contract.ts';
 import { readRegistryOptions } from '../image-options.ts';
 import { formatJson, print, printJson, safe, tell } from '../output.ts';
 import { openProgress } from '../progress/index.ts';
@@ -12,9 +12,8 @@ export async function run({ operands, values, signal }: Invocation): Promise<num
   const progress = openProgress(values, { elsewhere: 'plain', reading: 'nothing' });
   let result: CopyResult;
   try {
-    const copy = await engine('copy', 'copy');
     result = await copy(source, target, {
-      ...{ root, platform, allPlatforms: values['all-platforms'], signal },
+      ...{ root, platform, allPlatforms: values['all-platforms'], referrers: values.referrers, signal },
       ...readRegistryOptions(values),
       onProgress: progress.update.bind(progress),
     });
@@ -24,7 +23,7 @@ export async function run({ operands, values, signal }: Invocation): Promise<num
   const seconds = (performance.now() - begin) / 1000;
   if (!values.quiet) {
     if (values.progress === 'json') tell(formatJson({ event: 'end', ...result, seconds }));
-    else tell(`${safe(target)}: ${formatTransfer(result.blobs, seconds)}`);
+    else tell(`${safe(target)}: ${formatTransfer(result, seconds)}`);
   }
   if (values.json) printJson({ ...result, seconds });
   else print(`${safe(result.digest)}\n`);

@@ -1,5 +1,5 @@
+import { type PushResult, push } from '../../engine/push.ts';
 import type { Invocation } from '../command/index.ts';
-import { engine, type PushResult } from '../contract.ts';
 import { readRegistryOptions } from '../image-options.ts';
 import { formatJson, print, printJson, safe, tell } from '../output.ts';
 import { openProgress } from '../progress/index.ts';
@@ -13,9 +13,8 @@ export async function run({ operands, values, signal }: Invocation): Promise<num
   const progress = openProgress(values, { elsewhere: 'plain', reading: 'nothing' });
   let result: PushResult;
   try {
-    const push = await engine('push', 'push');
     result = await push(image, target, {
-      ...{ root, platform, allPlatforms: values['all-platforms'], signal },
+      ...{ root, platform, allPlatforms: values['all-platforms'], referrers: values.referrers, signal },
       ...readRegistryOptions(values),
       onProgress: progress.update.bind(progress),
     });
@@ -25,7 +24,7 @@ export async function run({ operands, values, signal }: Invocation): Promise<num
   const seconds = (performance.now() - begin) / 1000;
   if (!values.quiet) {
     if (values.progress === 'json') tell(formatJson({ event: 'end', ...result, seconds }));
-    else tell(`${safe(result.reference)}: ${formatTransfer(result.blobs, seconds)}`);
+    else tell(`${safe(result.reference)}: ${formatTransfer(result, seconds)}`);
   }
   if (values.json) printJson({ ...result, seconds });
   else print(`${safe(pinned(result.reference, result.digest))}\n`);
