@@ -8,6 +8,7 @@
 export { ArchiveError } from './error.ts';
 export { type FetchedSource, openFetcher } from './fetcher.ts';
 export type { Image, ImageLayer, OpenOptions } from './image.ts';
+export { requireNotLocal } from './mistake.ts';
 export { openImage } from './open.ts';
 export { requirePlatform, requireSameCount, unknownPlatform } from './requirement.ts';
 export { createImageTarget, type ImageTarget } from './target/index.ts';

@@ -1,4 +1,4 @@
-import { openFetcher } from '../../archive/index.ts';
+import { openFetcher, requireNotLocal } from '../../archive/index.ts';
 import { type Fetcher, readSmall } from '../../content/index.ts';
 import { ShaleError } from '../../error/index.ts';
 import {
@@ -35,6 +35,7 @@ export async function openCopySource(
 ): Promise<CopySource> {
   switch (source.kind) {
     case 'registry':
+      await requireNotLocal(source);
       return await openRegistry(source.reference, connections, options);
     case 'cache':
       return openCache(source.reference, await connections.store(), options);
