@@ -1,18 +1,40 @@
 /**
  * Shale as a library: what its commands do, one function each.
  *
- *     import { render, verify } from 'shale';
+ *     import { pull, render, verify } from 'shale';
+ *     const { artifact } = await pull('nginx:1.27', { root: 'cache' });
  *     await render('oci:layout:latest', [{ path: 'root.sqfs' }], { onProgress: event => … , signal });
  *     const { differences } = await verify('oci:layout:latest', 'root.sqfs');
  *
- * A source is `oci:DIR[:TAG|@DIGEST]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:REF]`. Failures are ShaleErrors: branch on
+ * A source is a reference or `docker://REF` (a registry, by way of the cache), `cache:REF`, `oci:DIR[:TAG|@DIGEST]`,
+ * `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:REF]`. Failures are ShaleErrors: branch on
  * `code`, show `message` and `hint`. Every function takes an AbortSignal and rejects with `cancelled` when it is aborted.
  */
 export { type ErrorCode, ShaleError, type Warning, type WarningCode } from '../error/index.ts';
+export {
+  type CachedImage,
+  checkCache,
+  collectGarbage,
+  diskUsage,
+  type FsckReport,
+  type GcReport,
+  listImages,
+  type RemoveResult,
+  removeImages,
+  tagImage,
+  type UsageReport,
+} from './cache/index.ts';
 export { cat } from './cat.ts';
 export { type ImageReport, inspect, type LayerContent, type LayerReport } from './inspect.ts';
 export { type ListEntry, list } from './list.ts';
-export type { ImageOptions, ProgressEvent, WarningSummary } from './options.ts';
+export { type LoginOptions, login, logout } from './login.ts';
+export type {
+  CacheOptions,
+  ImageOptions,
+  ProgressEvent,
+  RegistryOptions,
+  WarningSummary,
+} from './options.ts';
 export {
   compressions,
   formatOf,
@@ -21,6 +43,7 @@ export {
   type OutputRequest,
   outputFormats,
 } from './output.ts';
+export { type PullFormat, type PullRequest, type PullResult, pull, pullFormats } from './pull.ts';
 export { type RenderResult, render } from './render.ts';
 export { type Difference, type DifferenceKind, type VerifyReport, verify } from './verify/index.ts';
 export { type WhyReport, why } from './why.ts';
