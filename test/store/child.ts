@@ -1,0 +1,83 @@
+/**
+ * Run by tests in a process of its own: `node child.ts ROOT ACTION ARGUMENT FAILPOINT[:N]`. Does the action, and dies by
+ * SIGKILL when it reaches the failpoint for the Nth time. `hold` and `fetch` say "ready" and wait for their end.
+ */
+import { setTimeout } from 'node:timers/promises';
+import { type Failpoint, openStore } from '../../src/store/index.ts';
+import { createSample, digestOf, ingest, noise, put } from './sample.ts';
+
+const [root, action, argument = '', failpoint = ''] = process.argv.slice(2) as [
+  string,
+  string,
+  string?,
+  string?,
+];
+const [point, count = '1'] = failpoint.split(':');
+let left = Number(count);
+const reach = (reached: Failpoint): void => {
+  if (reached === point && --left === 0) process.kill(process.pid, 'SIGKILL');
+};
+const numbers = argument.split(',').filter(Boolean).map(Number);
+const wait = async (): Promise<void> => {
+  console.log('ready');
+  await setTimeout(60_000);
+};
+
+const actions: Readonly<Record<string, () => Promise<void>>> = {
+  async open() {
+    using store = await openStore({ root, reach });
+    console.log(JSON.stringify(store.images().length));
+  },
+  /** ARGUMENT: the layers, by number; the last is the tag as well. */
+  async pull() {
+    using store = await openStore({ root, reach });
+    await put(store, createSample(`docker.io/library/app:${numbers.at(-1)}`, numbers));
+  },
+  async rm() {
+    using store = await openStore({ root, reach });
+    store.removeImages(store.findImages(argument));
+  },
+  async gc() {
+    using store = await openStore({ root, reach });
+    store.collectGarbage(argument === 'all' ? { all: true } : {});
+  },
+  async render() {
+    using store = await openStore({ root, reach });
+    const [image] = store.findImages(argument);
+    const key = { manifest: image!.manifest, format: 'tar', options: {}, versions: {} };
+    using draft = store.createArtifact(key, 'tar');
+    const { writeFileSync } = await import('node:fs');
+    writeFileSync(draft.path, noise(1, 1000));
+    if (failpoint === 'hold') await wait();
+    await draft.commit({ digest: digestOf(noise(1, 1000)), size: 1000 });
+  },
+  async hold() {
+    using store = await openStore({ root, reach });
+    store.lease(
+      'pull of app',
+      numbers.map(seed => digestOf(noise(seed, 5000 + seed))),
+    );
+    await wait();
+  },
+  /** Fetches half of a blob of SIZE bytes, and halts. */
+  async fetch() {
+    using store = await openStore({ root, reach });
+    const [seed, size] = numbers as [number, number];
+    const bytes = noise(seed, size);
+    using lease = store.lease('pull of app', [digestOf(bytes)]);
+    const begun = await store.beginIngest({ digest: digestOf(bytes), size });
+    if (!('writeAt' in begun)) throw new Error('it is there');
+    begun.writeAt(bytes.subarray(0, size / 4), 0);
+    begun.writeAt(bytes.subarray(size / 2, size * (3 / 4)), size / 2);
+    await wait();
+    lease.release();
+  },
+  /** Fetches a blob, if nobody else has; says how often it wrote. */
+  async once() {
+    using store = await openStore({ root, reach });
+    const [seed, size] = numbers as [number, number];
+    console.log(JSON.stringify(await ingest(store, noise(seed, size))));
+  },
+};
+
+await actions[action]!();
