@@ -9,7 +9,8 @@ export function formatTransfer(
   const moved = blobs.filter(({ how }) => how === 'pushed' || how === 'copied');
   const bytes = moved.reduce((sum, { size }) => sum + size, 0);
   const verb = moved[0]?.how ?? 'copied';
-  const parts = [`${formatNumber(moved.length, 'blob')} ${verb}, ${formatBytes(bytes)}`];
+  const parts =
+    moved.length === 0 ? [] : [`${formatNumber(moved.length, 'blob')} ${verb}, ${formatBytes(bytes)}`];
   for (const [how, words] of [
     ['mounted', 'mounted from another repository'],
     ['exists', 'already there'],
@@ -19,5 +20,6 @@ export function formatTransfer(
   }
   if (leftOut.length > 0)
     parts.push(`${formatNumber(leftOut.length, 'foreign layer')} left out, which only its owner has`);
-  return `${parts.join('; ')}; in ${formatSeconds(seconds)}, ${formatRate(bytes, seconds)}`;
+  const speed = bytes === 0 ? '' : `, ${formatRate(bytes, seconds)}`;
+  return `${parts.join('; ')}; in ${formatSeconds(seconds)}${speed}`;
 }

@@ -138,18 +138,19 @@ test('rows say what docker users look for', () => {
 
 test('the total follows the download, then the reading, and estimates what is left', () => {
   const board = begin([false]);
-  const total = (finishing = false) => formatTotal(board, { download: 10, reading: 25 }, { finishing });
+  const total = (finishing = false) =>
+    formatTotal(board, { download: 10, reading: 25 }, { verb: 'rendering', finishing });
   board.update(received(0, 20));
   assert.equal(total().label, '0 of 1 layers');
   assert.equal(total().amount, '20 B of 100 B, 10 B/s, 8 s left');
-  assert.equal(total().share, 0.1);
+  assert.equal(total().share, 0.2);
   board.update(received(0, 100));
   board.update(read(0, 50));
-  assert.equal(total().amount, '50 B of 100 B, 25 B/s, 2 s left');
+  assert.equal(total().amount, 'rendering 50 B of 100 B, 25 B/s, 2 s left');
   board.update(read(0, 100));
   assert.deepEqual([total().share, total(true).amount], [1, 'completing']);
   assert.equal(
-    formatTotal(board, { download: 0, reading: 0 }, { finishing: false }).amount,
+    formatTotal(board, { download: 0, reading: 0 }, { verb: 'reading', finishing: false }).amount,
     '100 B of 100 B',
   );
 });
@@ -158,7 +159,11 @@ test('a check has a total alone', () => {
   const event: ProgressEvent = { type: 'check', done: 30, total: 120 };
   const board = Board.create(event, 'reading')!;
   board.update(event);
-  const { label, share, amount } = formatTotal(board, { download: 0, reading: 0 }, { finishing: false });
+  const { label, share, amount } = formatTotal(
+    board,
+    { download: 0, reading: 0 },
+    { verb: 'reading', finishing: false },
+  );
   assert.deepEqual([label, share, amount], ['checking', 0.25, '30 B of 120 B']);
 });
 

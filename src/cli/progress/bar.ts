@@ -84,7 +84,9 @@ export class BarProgress implements Progress {
       download: this.#speeds.download.rate(download.done, now),
       reading: this.#speeds.reading.rate(reading.done, now),
     };
-    lines.push(this.#fit(formatTotal(board, rates, { finishing: this.#finishing }), columns));
+    lines.push(
+      this.#fit(formatTotal(board, rates, { verb: this.#reading, finishing: this.#finishing }), columns),
+    );
     // Over what was there, and only then what is left of it: nothing flickers.
     const text = lines.map(line => `${this.#paint(line)}\x1b[K\n`).join('');
     process.stderr.write(`${this.#goBack()}${text}\x1b[J`);
@@ -103,7 +105,7 @@ export class BarProgress implements Progress {
   #fit({ label, share, amount, look }: Row, columns: number): Line {
     const percent = `${Math.floor(Math.min(1, share) * 100)}%`.padStart(4);
     const before = label.padEnd(20);
-    const room = Math.min(40, columns - before.length - percent.length - 40);
+    const room = Math.min(40, columns - before.length - percent.length - 43);
     if (room < 5)
       return { text: `${before} ${percent}  ${amount}`.slice(0, columns), filled: 0, bar: 0, look };
     const filled = Math.round(Math.min(1, share) * room);

@@ -46,25 +46,23 @@ export function formatTask(task: Task, { kind, tasks }: Board, reading: Reading)
 export function formatTotal(
   { kind, tasks, done, download, reading }: Board,
   rates: Readonly<Record<'download' | 'reading', number>>,
-  { finishing }: { readonly finishing: boolean },
+  { verb, finishing }: { readonly verb: Reading; readonly finishing: boolean },
 ): Row {
   const label = kind === 'check' ? 'checking' : `${done} of ${tasks.length} ${kind}s`;
-  const size = download.size + reading.size;
-  const share = size === 0 ? 1 : (download.done + reading.done) / size;
+  const phase = reading.size === 0 || download.done < download.size ? 'download' : 'reading';
+  const { size, done: moved } = phase === 'download' ? download : reading;
+  const share = size === 0 ? 1 : moved / size;
   const look = 'active';
   if (finishing) return { label, share, amount: 'completing', look };
-  const phase = download.done < download.size ? 'download' : 'reading';
-  const total = phase === 'download' || kind === 'blob' ? download : reading;
   const rate = rates[phase];
   const speed = rate === 0 ? '' : `, ${formatRate(rate, 1)}`;
-  const left =
-    rate === 0 || total.done >= total.size
-      ? ''
-      : `, ${formatDuration((total.size - total.done) / rate)} left`;
+  const left = rate === 0 || moved >= size ? '' : `, ${formatDuration((size - moved) / rate)} left`;
+  // After a download it has to be said that another count has begun.
+  const what = phase === 'reading' && verb === 'rendering' && download.count > 0 ? 'rendering ' : '';
   return {
     label,
     share,
-    amount: `${formatBytes(total.done)} of ${formatBytes(total.size)}${speed}${left}`,
+    amount: `${what}${formatBytes(moved)} of ${formatBytes(size)}${speed}${left}`,
     look,
   };
 }

@@ -15,7 +15,8 @@ export async function run({ values, signal }: Invocation): Promise<number> {
   if (!values.quiet) {
     const { removed, freedBytes } = report;
     const verb = dryRun ? 'would free' : 'freed';
-    tell(`${verb} ${formatBytes(freedBytes)}: ${formatNumber(removed.length, 'file')}`);
+    const what = removed.length === 0 ? 'nothing' : formatBytes(freedBytes);
+    tell(`${verb} ${what}: ${formatNumber(report.kept.length, 'item')} ${dryRun ? 'would stay' : 'stay'}`);
   }
   return 0;
 }
