@@ -4,6 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { type CopyOptions, copy } from '../../src/engine/copy.ts';
 import type { ProgressEvent } from '../../src/engine/options.ts';
+import { pull } from '../../src/engine/pull.ts';
 import { push } from '../../src/engine/push.ts';
 import { ShaleError } from '../../src/error/index.ts';
 import { mediaTypes } from '../../src/oci/index.ts';
@@ -289,6 +290,24 @@ test('push uploads what the cache has, and pulls nothing', async () => {
   await assert.rejects(place.push(source), shaleError('invalid', /say where it goes/));
   await assert.rejects(place.push(name, `oci:${place.file('x')}`), shaleError('invalid', /shale copy/));
   assert.equal((await place.push(source, `${registry.host}/one`)).digest, files.amd64);
+});
+
+test('a pulled image is pushed whole; of its index only what was pulled is there', async () => {
+  using place = new Place();
+  await using registry = await startFakeRegistry();
+  const files = makeIndex();
+  const name = `${registry.host}/team/app:1`;
+  registry.put('team/app:1', files);
+  await pull(name, { ...place.options, format: 'none' });
+  registry.forget();
+  const { digest, blobs } = await place.push(name, `${registry.host}/team/sister:1`);
+  assert.deepEqual([digest, new Set(blobs.map(({ how }) => how))], [files.amd64, new Set(['mounted'])]);
+  assert.deepEqual(registry.find({ method: 'GET', path: '/blobs/' }), []);
+  const all = { allPlatforms: true };
+  await assert.rejects(
+    place.copy(`cache:${name}`, `oci:${place.file('all')}`, all),
+    shaleError('not-found', /cannot read the source cache:.*one platform only/),
+  );
 });
 
 test('a target that names another digest is refused, before anything is sent', async () => {

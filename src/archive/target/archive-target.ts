@@ -6,7 +6,7 @@ import type {
   PushOptions,
   Transferred,
 } from '../../content/index.ts';
-import { type AtomicFile, createAtomicFile } from '../../host/index.ts';
+import { type AtomicFile, createAtomicFile, startWriteback } from '../../host/index.ts';
 import { type Descriptor, digestAlgorithm } from '../../oci/index.ts';
 import { endOfArchive, formatHeader, padding, type TarEntry } from '../../tar/index.ts';
 import { ArchiveError } from '../error.ts';
@@ -24,6 +24,9 @@ export interface ArchiveTargetOptions {
   /** What a file that is already there means; `error` if not given. */
   readonly exists?: 'error' | 'replace' | undefined;
 }
+
+/** After so many bytes of a blob the disk is asked to start, so that the sync at the end has little left to do. */
+const writebackStep = 8 * 1024 * 1024;
 
 /** One member; `bytes` of those that are written at once. */
 interface Member {
@@ -71,11 +74,14 @@ export class ArchiveTarget implements ImageTarget {
   ): Promise<Transferred> {
     const name = blobName(blob.digest);
     const start = this.#positions.get(name)!;
-    let taken = 0;
+    let [taken, started] = [0, 0];
     for await (const chunk of open(0)) {
       this.#file!.writeAt(chunk, start + taken);
       taken += chunk.length;
       onProgress?.(taken);
+      if (taken - started < writebackStep) continue;
+      startWriteback(this.#file!.fd, start + started, taken - started);
+      started = taken;
     }
     this.#written.add(name);
     return 'pushed';

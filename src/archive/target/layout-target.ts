@@ -19,6 +19,9 @@ import { formatEntry, formatIndex, type JsonEntry, layoutMarker, nameAnnotation 
 import { lockLayout, lockName } from './layout-lock.ts';
 import type { ImageTarget } from './target.ts';
 
+/** After so many bytes of a blob the disk is asked to start, so that the sync at the end has little left to do. */
+const writebackStep = 8 * 1024 * 1024;
+
 /** What a layout that never got its first image may consist of. */
 const beginnings = new Set(['blobs', 'oci-layout', lockName]);
 
@@ -61,9 +64,13 @@ export class LayoutTarget implements ImageTarget {
   ): Promise<Transferred> {
     if (await this.#isThere(blob)) return 'exists';
     await using file = await createAtomicFile(this.#pathOf(blob), { exists: 'replace' });
+    let started = 0;
     for await (const chunk of open(0)) {
       file.append(chunk);
-      file.startWriteback();
+      if (file.size - started >= writebackStep) {
+        started = file.size;
+        file.startWriteback();
+      }
       onProgress?.(file.size);
     }
     await file.commit();

@@ -11,8 +11,8 @@ import { ShaleError } from '../../error/index.ts';
 import { type Descriptor, type Digest, formatReference, type Reference } from '../../oci/index.ts';
 import type { RegistryClient, RepositoryName } from '../../registry/index.ts';
 
-/** Says which repository of the target's registry may have a blob already. */
-export type FindSister = (digest: Digest) => RepositoryName | undefined;
+/** Says which other repository of the target's registry may have a blob already. */
+export type FindSister = (target: RepositoryName, digest: Digest) => string | undefined;
 
 /** A repository as a target: the root gets the reference's tag, all else can be had by its digest. */
 export class RegistryTarget implements ImageTarget {
@@ -40,10 +40,7 @@ export class RegistryTarget implements ImageTarget {
     open: (offset: number) => Bytes,
     { signal, onProgress }: PushOptions,
   ): Promise<Transferred> {
-    const { registry, repository } = this.#reference;
-    const sister = this.#findSister(blob.digest);
-    const mountable = sister?.registry === registry && sister.repository !== repository;
-    const from = mountable ? sister.repository : undefined;
+    const from = this.#findSister(this.#reference, blob.digest);
     return await this.#client.pushBlob(this.#reference, blob, open, { signal, onProgress, from });
   }
 

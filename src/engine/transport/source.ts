@@ -8,6 +8,7 @@ import {
   formatReference,
   parseManifest,
   parsePlatform,
+  parseReference,
   platformDistance,
   type Reference,
   type Source,
@@ -23,8 +24,8 @@ import { RegistryFetcher } from './registry-fetcher.ts';
 export interface CopySource extends Disposable {
   readonly fetcher: Fetcher;
   readonly root: Descriptor;
-  /** A repository from which the target's registry may mount the blob. */
-  findSister(registry: string, digest: Digest): RepositoryName | undefined;
+  /** Another repository of the same registry, from which the target may mount the blob. */
+  findSister(target: RepositoryName, digest: Digest): string | undefined;
 }
 
 /** Opens the source and chooses what of it is meant; nothing is read but manifests. */
@@ -53,14 +54,19 @@ async function openRegistry(
   connections: Connections,
   options: ChoiceOptions,
 ): Promise<CopySource> {
-  const { registry, repository } = reference;
+  const { repository } = reference;
   const client = await connections.client();
   const { retries, onRetry } = connections.options;
   const fetcher = new RegistryFetcher(client, reference, { retries, onRetry });
   const { descriptor, bytes } = await client.fetchManifest(reference, { signal: options.signal });
   fetcher.remember(descriptor, bytes);
   const root = await chooseRoot(fetcher, [descriptor], options);
-  return { ...unrelated, fetcher, root, findSister: () => ({ registry, repository }) };
+  return {
+    ...unrelated,
+    fetcher,
+    root,
+    findSister: target => (isSister(reference, target) ? repository : undefined),
+  };
 }
 
 /** What the cache has. Until it is disposed, gc keeps its hands off. */
@@ -74,6 +80,7 @@ async function openCache(reference: Reference, store: Store, options: ChoiceOpti
     });
   }
   const lease = store.lease(`copy of ${name}`, images.flatMap(digestsOf));
+  let known: readonly StoredImage[] | undefined;
   try {
     const fetcher = new CacheFetcher(store, name);
     const root = options.all
@@ -82,7 +89,10 @@ async function openCache(reference: Reference, store: Store, options: ChoiceOpti
     return {
       fetcher,
       root,
-      findSister: (registry, digest) => findSister(store, registry, digest),
+      findSister: (target, digest) => {
+        known ??= store.images();
+        return findSister(known, target, digest);
+      },
       [Symbol.dispose]: () => lease.release(),
     };
   } catch (error) {
@@ -138,12 +148,19 @@ function describe(mediaType: string, digest: Digest, size: number): Descriptor {
 }
 
 /** An image of that registry which has the blob: from there it came, or there it went. */
-function findSister(store: Store, registry: string, digest: Digest): RepositoryName | undefined {
-  const prefix = `${registry}/`;
-  const found = store
-    .images()
-    .find(image => image.reference.startsWith(prefix) && digestsOf(image).includes(digest));
-  if (found === undefined) return undefined;
-  const repository = found.reference.slice(prefix.length).replace(/(?::[^:/@]*)?(?:@.*)?$/, '');
-  return { registry, repository };
+function findSister(
+  images: readonly StoredImage[],
+  target: RepositoryName,
+  digest: Digest,
+): string | undefined {
+  for (const image of images) {
+    if (!digestsOf(image).includes(digest)) continue;
+    const reference = parseReference(image.reference);
+    if (isSister(reference, target)) return reference.repository;
+  }
+  return undefined;
+}
+
+function isSister(one: RepositoryName, other: RepositoryName): boolean {
+  return one.registry === other.registry && one.repository !== other.repository;
 }

@@ -12,12 +12,8 @@ export async function createCopyTarget(
   source: CopySource,
 ): Promise<ImageTarget> {
   switch (target.kind) {
-    case 'registry': {
-      const { registry } = target.reference;
-      return new RegistryTarget(await connections.client(), target.reference, digest =>
-        source.findSister(registry, digest),
-      );
-    }
+    case 'registry':
+      return new RegistryTarget(await connections.client(), target.reference, source.findSister);
     case 'cache':
       return new CacheTarget(await connections.store(), target.reference);
     default:
