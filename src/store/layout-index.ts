@@ -3,10 +3,12 @@ import { isErrno } from '../error/index.ts';
 import {
   type Descriptor,
   type Digest,
+  JsonView,
   mediaTypes,
   parseDigest,
-  parseManifest,
+  parseJson,
   parsePlatform,
+  readDescriptor,
 } from '../oci/index.ts';
 import type { StoredImage } from './image.ts';
 
@@ -56,15 +58,15 @@ export function readLayoutIndex(path: string): IndexedImage[] {
     throw error;
   }
   try {
-    const index = parseManifest(bytes, undefined, path);
-    return index.kind === 'index' ? index.manifests.flatMap(readEntry) : [];
+    return new JsonView(parseJson(bytes, path), path).objects('manifests').flatMap(readEntry);
   } catch {
     return [];
   }
 }
 
-function readEntry(descriptor: Descriptor): IndexedImage[] {
+function readEntry(view: JsonView): IndexedImage[] {
   try {
+    const descriptor = readDescriptor(view);
     const own = JSON.parse(descriptor.annotations[ownKey] ?? '') as Record<string, string>;
     const { reference, target, pulled } = own;
     if (reference === undefined || target === undefined || pulled === undefined) return [];
