@@ -25,6 +25,7 @@ export {
   type UsageReport,
 } from './cache/index.ts';
 export { cat } from './cat.ts';
+export { type BlobOutcome, type CopiedBlob, type CopyOptions, type CopyResult, copy } from './copy.ts';
 export { type ImageReport, inspect, type LayerContent, type LayerReport } from './inspect.ts';
 export { type ListEntry, list } from './list.ts';
 export { type LoginOptions, login, logout } from './login.ts';
@@ -44,6 +45,7 @@ export {
   outputFormats,
 } from './output.ts';
 export { type PullFormat, type PullRequest, type PullResult, pull, pullFormats } from './pull.ts';
+export { type PushResult, push } from './push.ts';
 export { type RenderResult, render } from './render.ts';
 export { type Difference, type DifferenceKind, type VerifyReport, verify } from './verify/index.ts';
 export { type WhyReport, why } from './why.ts';
