@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { isInstalled } from './measure.ts';
-import { provideImages } from './pull/build.ts';
+import { provideImages, storageOf } from './pull/build.ts';
 import { contenders } from './pull/contender.ts';
 import { run } from './pull/packages.ts';
 import { race, type Turn } from './pull/race.ts';
@@ -18,7 +18,7 @@ import { createTables, findDifferences, formatTable } from './pull/report.ts';
  *
  *     --build           only makes the images (some ten minutes, once); `nice` is in order
  *     --cache DIR       where they are kept, 10 GB (default: SHALE_BENCH_CACHE, or shale-bench-pull in the temporary directory)
- *     --rounds N        (default 3)
+ *     --rounds N        (default 3; the chain of skopeo, umoci and mksquashfs runs in the first only)
  *     --images A,B      of bench/pull/recipe.ts
  *     --only A,B        contenders whose names begin so: shale,docker,ctr,skopeo
  *     --markdown        tables as they stand in BENCHMARK.md
@@ -57,11 +57,12 @@ async function compare(): Promise<void> {
   );
   if (missing.length > 0) throw new Error(`not installed: ${missing.join(', ')}`);
 
-  mkdirSync(cache, { recursive: true });
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
   const scratch = mkdtempSync(path.join(cache, 'race-'));
   const turns: Turn[] = [];
   try {
-    await using registry = await startRegistry(path.join(cache, 'registry'), path.join(scratch, 'registry'));
+    await using registry = await startRegistry(storageOf(cache), path.join(scratch, 'registry'));
     for await (const turn of race({
       registry,
       contenders: racing,
@@ -69,6 +70,7 @@ async function compare(): Promise<void> {
       followers,
       rounds: Number(values.rounds),
       scratch,
+      signal: interrupted.signal,
     })) {
       turns.push(turn);
       const { round, image, contender, cost } = turn;

@@ -1,13 +1,19 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type WrittenImage, writeLayout } from '../layout.ts';
+import { createLayers } from './layers.ts';
 import { openPackages, run } from './packages.ts';
-import { createLayers, listPackages, type Recipe, recipes, recipesVersion } from './recipe.ts';
+import { layersOf, type Recipe, recipes, recipesVersion } from './recipe.ts';
 import { startRegistry } from './registry.ts';
 
 /** An image of the benchmark's registry. */
 export interface PullImage extends WrittenImage {
   readonly name: Recipe;
+}
+
+/** The storage of the registry that has the images. */
+export function storageOf(cache: string): string {
+  return path.join(cache, `registry-${recipesVersion}`);
 }
 
 /**
@@ -18,7 +24,7 @@ export async function provideImages(
   cache: string,
   names: readonly Recipe[] = recipes,
 ): Promise<readonly PullImage[]> {
-  const facts = (name: Recipe) => path.join(cache, 'images', `${recipesVersion}-${name}.json`);
+  const facts = (name: Recipe) => path.join(storageOf(cache), `${name}.json`);
   const missing = names.filter(name => !existsSync(facts(name)));
   if (missing.length > 0) await build(cache, missing, facts);
   return names.map(name => ({ name, ...(JSON.parse(readFileSync(facts(name), 'utf8')) as WrittenImage) }));
@@ -34,12 +40,11 @@ async function build(
   const log = (text: string) =>
     process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
   log('packages');
-  packages.provide(names.flatMap(listPackages));
-  mkdirSync(path.join(cache, 'images'), { recursive: true });
-  await using registry = await startRegistry(path.join(cache, 'registry'), path.join(cache, 'build-log'));
+  packages.provide(names.flatMap(name => layersOf[name].flat()));
+  await using registry = await startRegistry(storageOf(cache), path.join(cache, 'build'));
   for (const name of names) {
     log(`image ${name}`);
-    const layout = path.join(cache, 'unfinished', name);
+    const layout = path.join(cache, 'build', name);
     rmSync(layout, { recursive: true, force: true });
     const written = await writeLayout(layout, createLayers(name, packages), { algorithm: 'gzip', level: 6 });
     run('skopeo', [

@@ -10,6 +10,8 @@ export interface Contender {
   readonly needs: readonly string[];
   /** Its command lines as a reader would type them. */
   readonly manual: readonly string[];
+  /** Takes part in so many rounds at the most. */
+  readonly rounds?: number;
   /** Puts the code of its client into the page cache. */
   readonly warm: string;
   /** With nothing of any image, in the empty `directory`. */
@@ -127,6 +129,8 @@ const containerdPull: Contender = {
 const chain: Contender = {
   name: 'skopeo + umoci + mksquashfs',
   needs: ['skopeo', 'umoci', 'mksquashfs'],
+  // By far the slowest: more would tell nothing.
+  rounds: 1,
   manual: [
     'skopeo copy --src-tls-verify=false docker://REF oci:LAYOUT:NAME',
     'umoci unpack --image LAYOUT:NAME BUNDLE',

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type Cost, measure } from '../measure.ts';
 import type { Contender, Session } from './contender.ts';
 import { cpuSeconds } from './daemon.ts';
@@ -35,14 +36,20 @@ export interface Race {
   readonly rounds: number;
   /** On the filesystem of the registry's storage. */
   readonly scratch: string;
+  /** Looked at between two turns: to end early and leave nothing behind. */
+  readonly signal: AbortSignal;
 }
 
 /** Every contender once for each image and round, each time with a state of its own, in an order that moves by one a round. */
-export async function* race({ contenders, images, rounds, ...setting }: Race): AsyncGenerator<Turn> {
+export async function* race({ contenders, images, rounds, signal, ...setting }: Race): AsyncGenerator<Turn> {
   for (let round = 0; round < rounds; round++) {
     for (const image of images) {
       for (let turn = 0; turn < contenders.length; turn++) {
         const contender = contenders[(turn + round) % contenders.length]!;
+        if (round >= (contender.rounds ?? rounds)) continue;
+        // Signals that came while a command blocked are heard here.
+        await setImmediate();
+        signal.throwIfAborted();
         yield* compete({ ...setting, contender, image, round });
       }
     }
