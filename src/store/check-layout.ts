@@ -10,12 +10,13 @@ import { blobsOf, describeImage, type StoredBlob, type StoredImage } from './ima
 import { formatLayoutIndex } from './layout-index.ts';
 import { layoutMarker, reopenRebuilt } from './open.ts';
 
-/** The database answers, and is consistent in itself. */
-export async function checkDatabase({ catalogue, damaged, repair }: Check): Promise<void> {
+/** The database is consistent in itself. False if it is not, and stays so: then nothing that it says counts. */
+export async function checkDatabase({ catalogue, damaged, repair }: Check): Promise<boolean> {
   const problem = findDatabaseProblem(catalogue);
-  if (problem === undefined) return;
+  if (problem === undefined) return true;
   if (repair) await reopenRebuilt(catalogue);
   damaged.push({ kind: 'database', name: 'shale.db', problem, action: repair ? 'repaired' : 'none' });
+  return repair;
 }
 
 function findDatabaseProblem({ database }: Catalogue): string | undefined {

@@ -61,12 +61,16 @@ export async function checkStore(catalogue: Catalogue, options: FsckOptions = {}
     onProgress?.({ checked: counted.bytes, total: Math.max(total, counted.bytes) });
   };
   const check: Check = { catalogue, repair, signal, damaged, counted, read };
-  await checkDatabase(check);
-  checkModes(check);
-  checkLayoutFiles(check);
-  const parts = [checkBlobs(check), checkLayerIndexes(check), checkArtifacts(check)];
+  const isKnown = await checkDatabase(check);
+  const parts = [checkBlobs(check), checkLayerIndexes(check)];
+  if (isKnown) {
+    checkModes(check);
+    checkLayoutFiles(check);
+    parts.push(checkArtifacts(check));
+  }
   for (const part of parts) total += part.bytes;
   for (const part of parts) await part.run();
+  if (!isKnown) return { ...counted, damaged };
   const missing = new Map(findMissingBlobs(catalogue).map(each => [each.digest, each]));
   for (const { digest, problem } of missing.values()) {
     const known = damaged.findIndex(({ kind, name }) => kind === 'blob' && name === digest);

@@ -49,7 +49,8 @@ export function collect(
       for (const candidate of sweep(catalogue, mark(catalogue, { all, now }), now)) {
         if (!only(candidate)) continue;
         const { kind, name, bytes } = candidate;
-        const reason = candidate.kept ?? (candidate.changed > now - olderThan ? tooYoung : undefined);
+        const reason =
+          candidate.kept ?? (olderThan > 0 && candidate.changed > now - olderThan ? tooYoung : undefined);
         if (reason !== undefined) kept.push({ kind, name, bytes, reason });
         else if (dryRun || candidate.remove(trash)) removed.push({ kind, name, bytes, reason: why(kind) });
         else kept.push({ kind, name, bytes, reason: 'it has just been taken' });
