@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { findVariable } from '../engine/host.ts';
-import { exitStatus, ShaleError } from '../error/index.ts';
+import { exitStatus, originalError, ShaleError } from '../error/index.ts';
 import { UsageError, usageStatus } from './error.ts';
 import { formatJson, printJson, safe, tell } from './output.ts';
 
@@ -12,7 +12,8 @@ export interface FailureOptions {
 }
 
 /** Says what went wrong, on standard error and where asked for as JSON; returns the exit status. Prints no stack, unless SHALE_DEBUG is set. */
-export function reportFailure(error: unknown, { json, jsonLines }: FailureOptions): number {
+export function reportFailure(failure: unknown, { json, jsonLines }: FailureOptions): number {
+  const error = originalError(failure);
   const { code, message, detail, hint } = describeFailure(error);
   const usage = error instanceof UsageError;
   if (json) printJson({ error: { code: usage ? 'usage' : code, message, detail, hint } });

@@ -1,5 +1,5 @@
 import type { Image } from '../archive/index.ts';
-import { ShaleError, Warnings } from '../error/index.ts';
+import { originalError, ShaleError, Warnings } from '../error/index.ts';
 import { hostPlatform } from '../host/index.ts';
 import { createLimits, type LayerLimits } from '../layer/index.ts';
 import { normalizePlatform, type Platform, parsePlatform, parseSource } from '../oci/index.ts';
@@ -30,6 +30,8 @@ export async function openSource(source: string, options: ImageOptions): Promise
   const platforms = choosePlatforms(options);
   const { signal } = options;
   if (parsed.kind === 'registry' || parsed.kind === 'cache') {
+    const { requireNotLocal } = await import('../archive/mistake.ts');
+    await requireNotLocal(parsed);
     const { openNamed } = await import('./named.ts');
     const named = await openNamed(parsed, platforms, options);
     return { ...named, ...describe(named.image, options), warnings, limits };
@@ -49,15 +51,19 @@ export async function withSource<T>(
   options: ImageOptions,
   use: (opened: OpenedImage) => Promise<T>,
 ): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    await using opened = await openSource(source, options);
-    try {
-      return await use(opened);
-    } catch (error) {
-      if (!(error instanceof ShaleError) || error.code !== 'corrupt') throw error;
-      const mayHelp = opened.pulled?.image.discard() === true;
-      if (!mayHelp || attempt === 2) throw error;
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      await using opened = await openSource(source, options);
+      try {
+        return await use(opened);
+      } catch (error) {
+        if (!(error instanceof ShaleError) || error.code !== 'corrupt') throw error;
+        const mayHelp = opened.pulled?.image.discard() === true;
+        if (!mayHelp || attempt === 2) throw error;
+      }
     }
+  } catch (error) {
+    throw originalError(error);
   }
 }
 

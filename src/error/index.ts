@@ -4,6 +4,7 @@
  * own way has one subclass. Causes are chained, never pasted into the message.
  */
 export { isErrno, wrapErrno } from './errno.ts';
+export { originalError } from './original.ts';
 export { type PortableError, packError, unpackError } from './portable.ts';
 export {
   type Detail,

@@ -224,10 +224,11 @@ export class Downloads implements AsyncDisposable {
       const response = await this.#ask(async () =>
         (await connect()).openBlob(name, descriptor, all ? { signal } : { start, end, signal }),
       );
-      if (response.ranged) {
+      if (response.start !== start || !(response.ranged || all)) segment = blob.takeWhole(segment);
+      else if (response.ranged) {
         blob.ranged = true;
         this.#connect();
-      } else if (response.start !== start || !all) segment = blob.takeWhole(segment);
+      }
       for await (const chunk of response.body) {
         blob.write(segment, chunk);
         download.fetched += chunk.length;
