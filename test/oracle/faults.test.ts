@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pull } from '../../src/engine/pull.ts';
 import { type ErrorCode, ShaleError } from '../../src/error/index.ts';
 import { type Digest, parsePlatform, parseReference } from '../../src/oci/index.ts';
 import { openPulled } from '../../src/pull/index.ts';
@@ -19,18 +20,13 @@ const platform = parsePlatform('linux/amd64');
 const files = noisyImage([1, 2], { size: 300_000 });
 
 /** Downloads an image in this process; its blobs as they lie in the cache, proven to be what they are called. */
-async function download(
-  name: string,
-  cache: Cache,
-  options: RegistryOptions & { readonly signal?: AbortSignal } = {},
-): Promise<void> {
-  const { signal, ...registry } = options;
-  await using client = await createRegistryClient(registry);
+async function download(name: string, cache: Cache, options: RegistryOptions = {}): Promise<void> {
+  await using client = await createRegistryClient(options);
   using store = await openStore({ root: cache.root });
   const connect = async () => client;
   const { retries } = options;
   await using image = await openPulled(parseReference(name), {
-    ...{ store, connect, policy: 'always', host: platform, platform, retries, signal },
+    ...{ store, connect, policy: 'always', host: platform, platform, retries },
   });
   await image.fetchAll();
   await image.keep();
@@ -265,14 +261,31 @@ for (const [what, fault] of Object.entries(silences)) {
 test('a server that sends a byte now and then can be left', async () => {
   await using registry = await start();
   using cache = new Cache();
-  registry.on({ path: registry.layer.digest }, { pace: { bytes: 1, milliseconds: 20 } });
+  const { digest } = registry.layer;
+  registry.on({ path: digest }, { pace: { bytes: 1, milliseconds: 20 } });
   const controller = new AbortController();
-  const downloading = download(registry.name, cache, { signal: controller.signal });
-  await Promise.race([waitFor(() => registry.sentOf(registry.layer.digest) >= 10), downloading]);
+  const pulling = pull(registry.name, { root: cache.root, signal: controller.signal });
+  await Promise.race([waitFor(() => registry.sentOf(digest) >= 10), pulling]);
   const begin = performance.now();
   controller.abort();
-  await fails('cancelled', downloading);
+  await fails('cancelled', pulling);
   assert.ok(performance.now() - begin < 2000);
+});
+
+test('Ctrl-C ends a download, and what has come is kept', async () => {
+  await using registry = await start();
+  using cache = new Cache();
+  const { digest, size } = registry.layer;
+  registry.on({ path: digest, nth: 1 }, { silentAfter: 200_000 });
+  const child = cache.start(['pull', registry.name]);
+  await Promise.race([waitFor(() => registry.sentOf(digest) >= 200_000), child.ended]);
+  await sleep(300);
+  child.kill('SIGINT');
+  const { status, stderr } = await child.ended;
+  assert.equal(status, 130, stderr);
+  registry.forget();
+  await cache.ok(['pull', registry.name]);
+  assert.equal(registry.sentOf(digest), size - 200_000);
 });
 
 test('the disk is full: an error, the partial download kept, and nothing else harmed', {
