@@ -51,5 +51,7 @@ export const environment: Readonly<Record<string, string>> = {
 /** Files that Shale leaves behind on purpose. */
 export const files: Readonly<Record<string, string>> = {
   '/var/lib/shale/, $XDG_DATA_HOME/shale/': 'the cache, of root and of other users',
+  '~/.config/containers/auth.json':
+    'credentials of shale login, unless a file that podman or docker reads is there already, or --authfile names one',
   '$XDG_CACHE_HOME/shale/compile/': 'compiled code, so that commands start fast; may be removed at any time',
 };

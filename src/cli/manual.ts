@@ -15,9 +15,10 @@ const registries = [
     'Each may name credential helpers (`credHelpers`, `credsStore`) and have keys for a part of a registry ' +
     '(`ghcr.io/org`); a Kubernetes `dockerconfigjson` is read as well. Without a credential Shale asks anonymously. No credential ' +
     'follows a redirect to another host.',
-  'Mirrors are those of `registries.conf` and of `hosts.toml` under `certs.d`; each is tried in turn, the registry itself last. ' +
-    'Certificates come from `--cert-dir`, from `/etc/containers/certs.d/HOST` and `/etc/docker/certs.d/HOST`, and from the system. A ' +
-    'registry is asked without TLS only if it is named insecure (`--insecure-registry`, `registries.conf`), or is this machine.',
+  'Mirrors are those of `registries.conf` (`CONTAINERS_REGISTRIES_CONF`, else `~/.config/containers/registries.conf`, else ' +
+    '`/etc/containers/registries.conf`, with `registries.conf.d`) and of `hosts.toml` in a `certs.d/HOST[:PORT]`; each is tried in ' +
+    'turn, the registry itself last. `certs.d` is looked for in `~/.config/containers`, `/etc/containers`, `/etc/docker` and ' +
+    '`/etc/containerd`; certificates come from there, from `--cert-dir` and from the system. A registry is asked without TLS only if it is named insecure (`--insecure-registry`, `registries.conf`), or is this machine.',
 ];
 
 const cache = [

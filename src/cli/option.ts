@@ -95,7 +95,7 @@ export const options = {
     kind: 'text',
     value: 'DIR',
     help: "*.crt, *.cert and *.key: the registry's CA, and a client certificate with its key",
-    default: '/etc/containers/certs.d/HOST, /etc/docker/certs.d/HOST',
+    default: 'certs.d/HOST in ~/.config/containers, /etc/containers, /etc/docker, /etc/containerd',
   },
   retries: {
     kind: 'integer',

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Cache } from '../registry/cache.ts';
-import { type FakeRegistry, startFakeRegistry } from '../registry/fake.ts';
+import { type FakeRegistry, Gate, startFakeRegistry } from '../registry/fake.ts';
 import { noisyImage } from '../registry/image.ts';
 import { requires } from '../requirement.ts';
 import { bin, cleanEnvironment, run } from './fixture.ts';
@@ -152,4 +153,27 @@ test('on a terminal: a bar a layer while it is downloaded and rendered, and all 
   assert.match(text, /0 [0-9a-f]{12} .*waiting/);
   assert.match(text, /2 of 2 layers/);
   assert.match(text.slice(text.lastIndexOf('\x1b[J')), /downloaded .*squashfs/s);
+});
+
+test('Ctrl-C in the middle of a pull says that the download is kept, and the next pull goes on with it', async () => {
+  await using slow = await startFakeRegistry();
+  using fresh = new Cache();
+  const image = slow.put('app:1', noisyImage([1], { size: 6_000_000 }));
+  const [blob] = image.layers;
+  const gate = new Gate();
+  slow.on({ method: 'GET', path: blob!.digest }, { gate, gateAfter: 4_000_000 });
+  const child = fresh.start(['pull', `${slow.host}/app:1`]);
+  await gate.arrived();
+  // What is on its way arrives.
+  await sleep(300);
+  child.kill('SIGINT');
+  const { status, stderr } = await child.ended;
+  assert.equal(status, 130, stderr);
+  assert.match(stderr, /^shale: interrupted; what was downloaded is kept for the next time$/m);
+
+  slow.heal();
+  gate.open();
+  slow.forget();
+  await fresh.ok(['pull', `${slow.host}/app:1`]);
+  assert.ok(slow.sentOf(blob!.digest) < blob!.size);
 });
