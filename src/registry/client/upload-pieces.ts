@@ -23,8 +23,15 @@ export class UploadPieces {
     this.#content = content;
   }
 
-  /** `moved` is told where the upload is, whenever that changes. */
-  async send(location: URL, chunkBytes: number, moved: (location: URL) => void): Promise<void> {
+  /**
+   * Sends what can be sent in pieces of `chunkBytes`, and returns how much that was: a rest below the registry's `minimum` is
+   * for the request that closes the upload. `moved` is told where the upload is, whenever that changes.
+   */
+  async send(
+    location: URL,
+    { chunkBytes, minimum }: { readonly chunkBytes: number; readonly minimum: number },
+    moved: (location: URL) => void,
+  ): Promise<number> {
     let at = location;
     let position = 0;
     let failures = 0;
@@ -32,7 +39,7 @@ export class UploadPieces {
       at = readLocation(response, this.#remote);
       moved(at);
     };
-    while (position < this.#size) {
+    while (position < this.#size && this.#size - position >= minimum) {
       const end = Math.min(position + chunkBytes, this.#size);
       try {
         const response = await this.#piece(at, position, end);
@@ -56,6 +63,7 @@ export class UploadPieces {
         throw new RegistryError('corrupt', `the registry says it has ${position} of ${this.#size} bytes`);
       }
     }
+    return position;
   }
 
   async #piece(at: URL, start: number, end: number): Promise<HttpResponse> {

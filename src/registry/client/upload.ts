@@ -24,6 +24,8 @@ export interface PushBlobOptions extends CallOptions {
 }
 
 const actions = ['pull', 'push'] as const;
+/** Says Content-Length: 0, which some servers demand of a POST. */
+const nothing: Content = { size: 0, async *open() {} };
 
 /** Of a clean-up after a failure. Milliseconds. */
 const cancelTime = 5000;
@@ -90,17 +92,16 @@ class Upload {
     const started = await this.#start(from);
     if (started.status === 201) return 'mounted';
     this.#location = readLocation(started, this.#remote);
-    if (this.#options.mode === 'chunked' && size > 0) {
+    let sent = 0;
+    if (this.#options.mode === 'chunked') {
       const minimum = Number(findHeader(started, 'oci-chunk-min-length') ?? 0) || 0;
-      const pieces = new UploadPieces(this.#remote, this.#call.bind(this), size, this.#content.bind(this));
       const chunkBytes = Math.max(this.#options.chunkBytes ?? 16 * 1024 * 1024, minimum, 1);
-      await pieces.send(this.#location, chunkBytes, location => {
+      const pieces = new UploadPieces(this.#remote, this.#call.bind(this), size, this.#content.bind(this));
+      sent = await pieces.send(this.#location, { chunkBytes, minimum }, location => {
         this.#location = location;
       });
-      await this.#finish(withDigest(this.#location, digest), undefined);
-    } else {
-      await this.#finish(withDigest(this.#location, digest), this.#content(0, size));
     }
+    await this.#finish(withDigest(this.#location, digest), sent);
     this.#location = undefined;
     return 'pushed';
   }
@@ -125,15 +126,20 @@ class Upload {
     const scopes = from === undefined ? [] : [repositoryScope(from, 'pull')];
     const call = { ...this.#call('POST', `blobs/uploads/${query}`), scopes };
     const expected = from === undefined ? [202] : [201, 202, 401, 403, 404, 405];
-    const response = await this.#remote.request({ ...call, headers: { 'content-length': '0' } }, ...expected);
+    const response = await this.#remote.request({ ...call, content: nothing }, ...expected);
     response.body.discard();
     // Who may not read the other repository can still upload.
     return response.status >= 400 ? await this.#start(undefined) : response;
   }
 
-  async #finish(target: URL, content: Content | undefined): Promise<void> {
-    const type = content === undefined ? {} : { 'content-type': 'application/octet-stream' };
-    const headers = content === undefined || content.size === 0 ? { ...type, 'content-length': '0' } : type;
+  /** Sends the rest, which may be everything or nothing, and closes the upload. */
+  async #finish(target: URL, start: number): Promise<void> {
+    const { size } = this.#descriptor;
+    const content = this.#content(start, size);
+    const headers = {
+      ...(start === size ? {} : { 'content-type': 'application/octet-stream' }),
+      ...(start > 0 && start < size ? { 'content-range': `${start}-${size - 1}` } : {}),
+    };
     // Sent once: an upload that took it is gone by the second time. `pushBlob` begins anew instead.
     const call = { ...this.#call('PUT', target), headers, content };
     const response = await this.#remote.send(call);

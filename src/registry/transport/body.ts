@@ -59,8 +59,8 @@ export class ResponseBody implements AsyncIterable<Uint8Array>, AsyncIterator<Ui
   /** Demands this many bytes: a body that ends before is a broken connection, one that goes on is corrupt. */
   expect(length: number): void {
     this.#expected = length;
-    if (this.#received > length) this.#abort(this.#options.failLong(length));
-    else if (this.#ended) this.#finish();
+    if (this.#ended) this.#finish();
+    else if (this.#received > length) this.#abort(this.#options.failLong(length));
   }
 
   /** For the connection: another chunk. */
@@ -162,12 +162,14 @@ export class ResponseBody implements AsyncIterable<Uint8Array>, AsyncIterator<Ui
   }
 
   #finish(): void {
-    if (this.#expected !== undefined && this.#received < this.#expected) {
-      this.#failure = this.#options.failShort(this.#received, this.#expected);
+    const [received, expected] = [this.#received, this.#expected ?? this.#received];
+    if (received > expected) this.#failure = this.#options.failLong(expected);
+    if (received < expected) this.#failure = this.#options.failShort(received, expected);
+    if (this.#failure === undefined) {
+      this.#waiting?.resolve({ done: true, value: undefined });
+    } else {
       if (!this.#dropped) this.onBreak?.(this.#failure);
       this.#waiting?.reject(this.#failure);
-    } else {
-      this.#waiting?.resolve({ done: true, value: undefined });
     }
     this.#waiting = undefined;
   }

@@ -61,8 +61,8 @@ export function wrapNetworkError(asked: Asked, error: unknown, connectTimeout: n
   if (code === 'EPROTO' || code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')) {
     return fail('tls', `no TLS connection to ${host} is possible (${code})`);
   }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
-    return fail('protocol', `${host} does not speak HTTP (${code})`);
+  if ((error as Error).name === 'HTTPParserError' || code === 'UND_ERR_HEADERS_OVERFLOW') {
+    return fail('protocol', `${host} does not speak HTTP as it should`);
   }
   return fail('broken', `the connection to ${host} broke${code === '' ? '' : ` (${showText(code, 60)})`}`);
 }

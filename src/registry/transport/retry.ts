@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ShaleError } from '../../error/index.ts';
 import { throwIfAborted } from '../../host/index.ts';
 
@@ -78,10 +77,13 @@ export function parseRetryAfter(text: string | undefined, now = Date.now()): num
 
 /** Milliseconds. Fails with `cancelled` as soon as the signal says so. */
 async function pause(delay: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await sleep(delay, undefined, signal === undefined ? {} : { signal });
-  } catch (error) {
-    throwIfAborted(signal);
-    throw error;
-  }
+  throwIfAborted(signal);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = () => resolve();
+  const timer = setTimeout(done, delay);
+  signal?.addEventListener('abort', done, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', done);
+  throwIfAborted(signal);
 }
