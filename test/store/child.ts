@@ -1,9 +1,11 @@
 /**
  * Run by tests in a process of its own: `node child.ts ROOT ACTION ARGUMENT FAILPOINT[:N]`. Does the action, and dies by
- * SIGKILL when it reaches the failpoint for the Nth time. `hold` and `fetch` say "ready" and wait for their end.
+ * SIGKILL when it reaches the failpoint for the Nth time. `hold`, `fetch` and `sweep` say "ready" and go on until their end.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { type Failpoint, openStore } from '../../src/store/index.ts';
+import { createRandom } from '../model/random.ts';
 import { createSample, digestOf, ingest, noise, put } from './sample.ts';
 
 const [root, action, argument = '', failpoint = ''] = process.argv.slice(2) as [
@@ -46,7 +48,6 @@ const actions: Readonly<Record<string, () => Promise<void>>> = {
     const [image] = store.findImages(argument);
     const key = { manifest: image!.manifest, format: 'tar', options: {}, versions: {} };
     using draft = store.createArtifact(key, 'tar');
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(draft.path, noise(1, 1000));
     if (failpoint === 'hold') await wait();
     await draft.commit({ digest: digestOf(noise(1, 1000)), size: 1000 });
@@ -71,6 +72,31 @@ const actions: Readonly<Record<string, () => Promise<void>>> = {
     begun.writeAt(bytes.subarray(size / 2, size * (3 / 4)), size / 2);
     await wait();
     lease.release();
+  },
+  /** Puts and removes images that share layers with those of other processes, and looks that none lacks anything. */
+  async churn() {
+    using store = await openStore({ root });
+    const [seed, rounds] = numbers as [number, number];
+    const random = createRandom(seed);
+    for (let round = 0; round < rounds; round++) {
+      const layers = [random.integer(4), random.integer(4), 10 + random.integer(2)];
+      const sample = createSample(`docker.io/library/churn:${seed}`, layers, { size: 2000 });
+      await put(store, sample);
+      for (const [digest, bytes] of sample.blobs) {
+        const there = store.findBlob(digest, bytes.length);
+        if (there === undefined || !readFileSync(there.path).equals(bytes))
+          throw new Error(`${digest} is gone`);
+      }
+      if (random.chance(0.6)) store.removeImages([sample.image]);
+    }
+  },
+  async sweep() {
+    using store = await openStore({ root });
+    console.log('ready');
+    for (;;) {
+      store.collectGarbage();
+      await setTimeout(1);
+    }
   },
   /** Fetches a blob, if nobody else has; says how often it wrote. */
   async once() {
