@@ -13,7 +13,8 @@ export class TokenCache {
    */
   async get(key: string, fetch: () => Promise<Token>): Promise<{ token: Token; fresh: boolean }> {
     const known = this.#tokens.get(key);
-    const token = await known?.catch(() => undefined);
+    if (known === undefined) return { token: await this.#fetch(key, fetch), fresh: true };
+    const token = await known.catch(() => undefined);
     if (token !== undefined && token.expires > performance.now()) return { token, fresh: false };
     const current = this.#tokens.get(key);
     // While we waited, somebody else may have found the same and begun to fetch.
