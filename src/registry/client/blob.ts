@@ -104,7 +104,7 @@ export async function openRanged(
   if (response.status !== 416) return readBlob(response, wanted, whole, failed);
   // A server that takes no ranges may say so in this way. If the blob is too short, its length tells next.
   response.body.discard();
-  return readBlob(await request({}, 200), wanted, true, failed);
+  return readBlob(await request({}, 200), wanted, false, failed);
 }
 
 function readBlob(response: HttpResponse, wanted: Wanted, whole: boolean, failed?: () => void): BlobResponse {
