@@ -77,13 +77,17 @@ export class Layout {
   }
 }
 
+const synced = new Set<string>();
+
 /** Makes a directory (0700), durable in its parent, if it is not there. */
 export function ensureDirectory(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) return;
-    throw error;
+    if (!isErrno(error, 'EEXIST')) throw error;
+    // Another process may have made it a moment ago, and not have synced it yet.
+    if (synced.has(path)) return;
   }
   syncDirectoryNow(dirname(path));
+  synced.add(path);
 }

@@ -1,4 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { isErrno } from '../error/index.ts';
 import { type FileLock, findDataRoot, replaceFile, syncDirectoryNow } from '../host/index.ts';
 import { Catalogue } from './catalogue.ts';
 import { Database, findDatabase } from './database.ts';
@@ -68,7 +70,7 @@ export const layoutMarker = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
 /** The root itself: 0700, and nobody else's data. */
 function createRoot({ root, leases, database }: Layout): void {
-  mkdirSync(root, { recursive: true, mode: 0o700 });
+  if (mkdirSync(root, { recursive: true, mode: 0o700 }) !== undefined) syncIfAllowed(dirname(root));
   const isThere = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   const ours = isThere(leases) || isThere(database);
   const names = ours ? [] : readdirSync(root).filter(name => name !== 'lost+found' && name !== 'shale.lock');
@@ -81,6 +83,15 @@ function createRoot({ root, leases, database }: Layout): void {
     });
   }
   if (!ours) chmodSync(root, 0o700);
+}
+
+/** One may make a directory where one may not look. */
+function syncIfAllowed(path: string): void {
+  try {
+    syncDirectoryNow(path);
+  } catch (error) {
+    if (!isErrno(error, 'EACCES', 'EPERM')) throw error;
+  }
 }
 
 async function create(layout: Layout, reach: Reach): Promise<Database> {

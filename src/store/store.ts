@@ -28,8 +28,7 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
 
 /**
  * A cache on disk, open. Any number of processes may have it open; what one commits, all see. What is not `async` is done,
- * durably, when it returns. Disposing it gives back the database; leases and ingests that were left open are as if the
- * process had died.
+ * durably, when it returns. Its leases, ingests and drafts are to be disposed before it.
  */
 export class Store implements Disposable {
   readonly #catalogue: Catalogue;

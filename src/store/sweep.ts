@@ -41,7 +41,7 @@ export function* sweep(catalogue: Catalogue, marks: Marks, now: number): Generat
   yield* sweepIngests(layout, marks, now);
   yield* sweepDigests(layout, layout.layers, 'index', marks.layers, now);
   yield* sweepArtifacts(catalogue, marks);
-  yield* sweepTemporaries(layout, layout.root, /^\..*\.tmp$/, now);
+  yield* sweepTemporaries(layout, layout.root, /^\..*\.tmp$|^shale\.db\.(?:new|damaged)/, now);
 }
 
 function* sweepLeases({ layout, database }: Catalogue, marks: Marks): Generator<Candidate> {

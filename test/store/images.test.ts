@@ -187,6 +187,16 @@ test('nobody else can look in, and nothing is said on standard error', async () 
   assert.equal(statSync(store.root).mode & 0o777, 0o700);
 });
 
+test('a root of any name', async () => {
+  using scratch = createScratch();
+  const root = scratch.at('a?b=c#d%20e é:f');
+  using store = await openStore({ root });
+  await put(store, nginx);
+  using other = await openStore({ root });
+  assert.equal(other.images().length, 1);
+  assert.deepEqual((await other.check()).damaged, []);
+});
+
 test('a directory that is somebody else’s is left alone', async () => {
   using scratch = createScratch();
   writeFileSync(scratch.at('mine'), '');
