@@ -22,6 +22,22 @@ test('a manifest is read, unknown fields are kept', () => {
   requireImage(read);
 });
 
+test('a descriptor has the urls of a foreign layer, or none', () => {
+  const urls = ['https://example.com/layer', 'any text'];
+  const read = parse({ ...manifest, layers: [{ ...layer, urls }, layer, { ...layer, urls: null }] });
+  assert.ok(read.kind === 'manifest');
+  assert.deepEqual(
+    read.layers.map(descriptor => descriptor.urls),
+    [urls, [], []],
+  );
+  const wrong = [
+    { ...layer, urls: 'https://example.com/' },
+    { ...layer, urls: [1] },
+  ];
+  for (const one of wrong)
+    assert.throws(() => parse({ ...manifest, layers: [one] }), shaleError('invalid', /urls/));
+});
+
 test('an index is read, with platforms; empty ones say nothing', () => {
   const [manifest] = index.manifests;
   const platforms = [{ os: 'linux', architecture: 'arm64' }, { os: '', architecture: '' }, undefined];

@@ -32,6 +32,8 @@ export async function exchange(
       headers,
       // An empty body is none: undici would send it chunked.
       body: content === undefined || content.size === 0 ? null : (handler.watch(content.open()) as never),
+      // undici would close the connection, lest a server send a body all the same. One that does breaks its next response.
+      ...(request.method === 'HEAD' ? { reset: false } : {}),
       // Both are timed here: undici's do not know a slow upload from one that hangs.
       headersTimeout: 0,
       bodyTimeout: 0,
