@@ -12,6 +12,7 @@ import {
   parseReference,
   type Reference,
 } from '../../src/oci/index.ts';
+import { readLocation } from '../../src/registry/client/location.ts';
 import {
   createRegistryClient,
   type RegistryClient,
@@ -454,6 +455,35 @@ test('what fails for the moment is repeated, Retry-After honoured, the rest is n
     return fails('unavailable', /status 500/)(error);
   });
   assert.equal(registry.requests.length, 5);
+});
+
+test('a document that breaks off is fetched again as a whole', async t => {
+  const { registry, client, reference, events } = await setUp(t);
+  const { digest } = registry.put('a/b:1', noisyImage([1]));
+  registry.on({ path: '/manifests/', times: 1 }, { resetAfter: 20 });
+  assert.equal((await client.fetchManifest(reference())).descriptor.digest, digest);
+  assert.equal(events.length, 1);
+});
+
+test('a client that was closed asks nobody', async t => {
+  const { registry, client, reference } = await setUp(t);
+  await client[Symbol.asyncDispose]();
+  await assert.rejects(client.fetchManifest(reference()), fails('cancelled', /closed/));
+  assert.equal(registry.requests.length, 0);
+});
+
+test('where an upload goes on: relative, behind a proxy that ends TLS, never from https to http elsewhere', () => {
+  const locate = (location: string | undefined, insecure = false) => {
+    const response = { url: new URL('https://r.example:8443/v2/a/blobs/uploads/'), headers: { location } };
+    const remote = { trust: { insecure }, endpoint: { registry: 'r.example' } };
+    return readLocation(response as never, remote as never).href;
+  };
+  assert.equal(locate('/v2/x?_state=a%2Fb'), 'https://r.example:8443/v2/x?_state=a%2Fb');
+  assert.equal(locate('http://r.example/v2/x'), 'https://r.example:8443/v2/x');
+  assert.equal(locate('http://storage.example/x', true), 'http://storage.example/x');
+  assert.throws(() => locate('http://storage.example/x'), fails('denied'));
+  assert.throws(() => locate('file:///etc/passwd'), fails('invalid'));
+  assert.throws(() => locate(undefined), fails('invalid', /does not say where/));
 });
 
 test('an abort ends a wait for the next try at once', async t => {

@@ -11,7 +11,7 @@ import {
   type Reference,
 } from '../../oci/index.ts';
 import { RegistryError } from '../error.ts';
-import { findHeader, type HttpResponse, readDocument, showUrl } from '../transport/index.ts';
+import { findHeader, type HttpResponse, showUrl } from '../transport/index.ts';
 import { failover } from './failover.ts';
 import type { CallOptions } from './options.ts';
 import type { Call, Remote } from './remote.ts';
@@ -80,14 +80,8 @@ export async function fetchFrom(
   options: CallOptions & { readonly expected?: Descriptor | undefined },
 ): Promise<FetchedManifest> {
   const asked = call('GET', reference, options);
-  const response = await remote.request(asked, 200);
   const where = `${reference.repository}@${reference.digest ?? reference.tag ?? 'latest'}`;
-  refuseEncoding(response);
-  const bytes = await readDocument(response, {
-    limit: documentLimit,
-    deadline: 120_000,
-    what: `the manifest ${where}`,
-  });
+  const { response, bytes } = await remote.document(asked, documentLimit, 200);
   const claimed = readContentDigest(response);
   const expected = reference.digest ?? claimed;
   const digest = digestOf(bytes, expected);
@@ -132,17 +126,6 @@ export function readContentDigest(response: HttpResponse): Digest | undefined {
   return text === undefined
     ? undefined
     : parseDigest(text, `Docker-Content-Digest of ${showUrl(response.url)}`);
-}
-
-/** Compressed content is not what was asked for: digests are of the bytes as they are. */
-export function refuseEncoding(response: HttpResponse): void {
-  const encoding = findHeader(response, 'content-encoding') ?? 'identity';
-  if (encoding === '' || encoding.toLowerCase() === 'identity') return;
-  response.body.discard();
-  const url = showUrl(response.url);
-  throw new RegistryError('unsupported', `${url} sends its content encoded, which was not asked for`, {
-    detail: { url, status: response.status },
-  });
 }
 
 /** With the algorithm of `like`; sha256 if there is none. */

@@ -9,9 +9,11 @@ import {
   type Content,
   type HttpResponse,
   type Method,
+  readDocument,
   retry,
   type Trust,
 } from '../transport/index.ts';
+import { refuseEncoding } from './encoding.ts';
 import { readRefusal } from './refusal.ts';
 import type { Session } from './session.ts';
 
@@ -29,6 +31,14 @@ export interface Call {
   readonly content?: Content | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+export interface Document {
+  readonly response: HttpResponse;
+  readonly bytes: Uint8Array;
+}
+
+/** For all of a document to arrive. Milliseconds. */
+const documentTime = 120_000;
 
 /** So often one request may be refused and sent again with other credentials: anonymous, stale, too narrow. */
 const rounds = 3;
@@ -51,17 +61,34 @@ export class Remote {
   }
 
   /** A response with one of these statuses. Others are a RegistryError, those that may pass are repeated before. */
-  async request(call: Call, ...expected: readonly number[]): Promise<HttpResponse> {
+  request(call: Call, ...expected: readonly number[]): Promise<HttpResponse> {
+    return this.#repeat(call, () => this.#expect(call, expected));
+  }
+
+  /** A response and its body, which is repeated with it. RegistryError `exhausted` above `limit` bytes. */
+  document(call: Call, limit: number, ...expected: readonly number[]): Promise<Document> {
+    return this.#repeat(call, async () => {
+      const response = await this.#expect(call, expected);
+      if (response.status === 200) refuseEncoding(response);
+      const what = `what ${this.endpoint.registry} sent to ${call.what}`;
+      return { response, bytes: await readDocument(response, { limit, deadline: documentTime, what }) };
+    });
+  }
+
+  async #expect(call: Call, expected: readonly number[]): Promise<HttpResponse> {
+    const response = await this.send(call);
+    if (expected.includes(response.status)) return response;
+    throw await this.refusal(call, response);
+  }
+
+  async #repeat<T>({ what, signal }: Call, work: () => Promise<T>): Promise<T> {
     const { registry } = this.endpoint;
-    const { what, signal } = call;
     let attempt = 0;
     const options = { tries: this.tries, registry, what, onRetry: this.#session.onRetry, signal };
     try {
-      return await retry(async number => {
+      return await retry(number => {
         attempt = number;
-        const response = await this.send(call);
-        if (expected.includes(response.status)) return response;
-        throw await this.refusal(call, response);
+        return work();
       }, options);
     } catch (error) {
       if (!(error instanceof RegistryError) || error.code === 'cancelled') throw error;

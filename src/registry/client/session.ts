@@ -9,7 +9,6 @@ import {
   type HttpRequest,
   type HttpResponse,
   type RetryEvent,
-  retry,
   type Timeouts,
 } from '../transport/index.ts';
 import type { RegistryOptions } from './options.ts';
@@ -48,7 +47,7 @@ export class Session implements AsyncDisposable {
     this.onRetry = options.onRetry;
     this.#connections = new Connections(this.timeouts.connect);
     this.#credentials = openCredentials({ authFile: options.authFile });
-    const send = (request: HttpRequest) => this.#sendForToken(request);
+    const send = (request: HttpRequest) => this.send(request);
     // A credential that is only being tried must not live on what an earlier one was given.
     this.authorizer = options.credential ? new Authorizer(send, new TokenCache()) : new Authorizer(send);
   }
@@ -98,16 +97,6 @@ export class Session implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connections[Symbol.asyncDispose]();
-  }
-
-  #sendForToken(request: HttpRequest): Promise<HttpResponse> {
-    const options = {
-      tries: this.tries,
-      registry: request.url.host,
-      what: 'get a token',
-      onRetry: this.onRetry,
-    };
-    return retry(() => this.send(request), options);
   }
 }
 

@@ -51,7 +51,7 @@ export class Authorizer {
   readonly #tokens: TokenCache;
   readonly #offers = new Map<string, Offer>();
 
-  /** `send` follows redirects and repeats what fails for the moment. */
+  /** `send` follows redirects. What fails for the moment is for the caller to repeat: its own request waits for the token. */
   constructor(send: (request: HttpRequest) => Promise<HttpResponse>, tokens: TokenCache = shared) {
     this.#send = send;
     this.#tokens = tokens;

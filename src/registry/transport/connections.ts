@@ -17,14 +17,16 @@ export class Connections implements AsyncDisposable {
   readonly #connectTimeout: number;
   readonly #agents = new Map<string, Promise<Dispatcher>>();
   readonly #connecting = new Set<Socket>();
+  #closed = false;
 
   /** Milliseconds. */
   constructor(connectTimeout: number) {
     this.#connectTimeout = connectTimeout;
   }
 
-  /** RegistryError `invalid` for certificates or a proxy that cannot be read. */
-  find(url: URL, trust: Trust): Promise<Dispatcher> {
+  /** RegistryError `invalid` for certificates or a proxy that cannot be read, `cancelled` after all was closed. */
+  async find(url: URL, trust: Trust): Promise<Dispatcher> {
+    if (this.#closed) throw new RegistryError('cancelled', 'the registry client was closed');
     const proxy = findProxy(url);
     const secure = url.protocol === 'https:';
     const parts = secure ? [trust.ca, trust.cert, trust.key, trust.insecure] : [];
@@ -36,11 +38,12 @@ export class Connections implements AsyncDisposable {
       agent = this.#create(proxy, secure ? trust : undefined);
       this.#agents.set(key, agent);
     }
-    return agent;
+    return await agent;
   }
 
   /** Closes everything; what is under way fails. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     const agents = await Promise.allSettled(this.#agents.values());
     this.#agents.clear();
     for (const socket of this.#connecting) socket.destroy();
