@@ -1,4 +1,6 @@
+import { dirname } from 'node:path';
 import type { BlobLocation } from '../content/index.ts';
+import { syncDirectoryNow } from '../host/index.ts';
 import { type Digest, formatPlatform, formatReference, parsePlatform, parseReference } from '../oci/index.ts';
 import {
   type ArtifactDraft,
@@ -105,6 +107,10 @@ export class Store implements Disposable {
           detail: { digest: missing.digest, reference, platform },
           hint: 'pull the image again',
         });
+      }
+      // Whoever brought a blob may have renamed it a moment ago: the row must not outlive that name.
+      for (const path of new Set(blobsOf(image).map(({ digest }) => dirname(layout.blob(digest))))) {
+        syncDirectoryNow(path);
       }
       images.put({ ...image, reference, platform });
     });

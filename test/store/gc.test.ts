@@ -141,6 +141,18 @@ test('a lease keeps blobs, indexes and artifacts, until it is released', async (
   assert.deepEqual(readdirSync(path.join(store.root, 'leases')), []);
 });
 
+test('two that live have a purpose in common, and each its own lease', { skip }, async () => {
+  using scratch = createScratch();
+  using store = await openStore({ root: scratch.at('root') });
+  const bytes = noise(5, 100);
+  await ingest(store, bytes);
+  using first = store.lease('pull of app', [digestOf(bytes)]);
+  store.lease('pull of app').release();
+  assert.deepEqual(removed(store.collectGarbage({ all: true })), []);
+  first.release();
+  assert.equal(removed(store.collectGarbage()).length, 1);
+});
+
 test('the lease of a dead process counts for a day, and for the next of its purpose', { skip }, async () => {
   using scratch = createScratch();
   const root = scratch.at('root');

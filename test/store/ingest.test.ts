@@ -12,8 +12,10 @@ import {
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { Extents } from '../../src/content/index.ts';
 import { hasLibc } from '../../src/host/index.ts';
 import { type Ingest, openStore, type Store } from '../../src/store/index.ts';
+import { formatIngestState, readIngestState, stateBytes } from '../../src/store/ingest-state.ts';
 import { createScratch } from '../host/scratch.ts';
 import { createRandom, readSeed } from '../model/random.ts';
 import { requires } from '../requirement.ts';
@@ -159,6 +161,27 @@ test('a state that is torn, of another boot or of another blob means that nothin
   assert.equal(await resumed(), 0);
   await leave();
   assert.equal(await resumed(9999), 0, 'another size');
+});
+
+test('what a state says counts in its own boot only, and as far as the file goes', () => {
+  const list = [
+    { start: 0, end: 10 },
+    { start: 20, end: 30 },
+  ];
+  const text = formatIngestState({ size: 40, boot: 'a', extents: new Extents(list) });
+  const read = (size: number, boot: string | undefined, available: number) =>
+    readIngestState(text, size, boot, available).list();
+  assert.deepEqual(read(40, 'a', 40), list);
+  assert.deepEqual(read(40, 'a', 30), list);
+  assert.deepEqual(read(40, 'a', 29), list.slice(0, 1));
+  assert.deepEqual(read(40, 'b', 40), []);
+  assert.deepEqual(read(40, undefined, 40), []);
+  assert.deepEqual(read(41, 'a', 41), []);
+  const many = Array.from({ length: 1000 }, (_, at) => ({ start: at * 10, end: at * 10 + 1 + (at % 7) }));
+  const large = formatIngestState({ size: 10_000, boot: 'a', extents: new Extents(many) });
+  assert.ok(large.length <= stateBytes, 'it never grows');
+  const kept = readIngestState(large, 10_000, 'a', 10_000).list();
+  assert.ok(kept.length > 100 && kept.every(({ start, end }) => end - start >= 6), 'the largest stay');
 });
 
 test('any order of any pieces', async () => {
