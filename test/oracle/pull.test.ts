@@ -1,7 +1,7 @@
 /** `shale pull` as a user runs it, from real registries and from one that counts; what it made, judged by other tools. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sha256 } from '../archive/fixture.ts';
@@ -9,7 +9,7 @@ import { shale } from '../cli/fixture.ts';
 import { layoutOf } from '../engine/image.ts';
 import { Cache } from '../registry/cache.ts';
 import { Gate, startFakeRegistry } from '../registry/fake.ts';
-import { noise, noisyImage, pushImage, skopeo } from '../registry/image.ts';
+import { multiPlatform, noise, noisyImage, pushImage, skopeo } from '../registry/image.ts';
 import { password, realRegistry, startRegistry, username } from '../registry/real.ts';
 import { requires } from '../requirement.ts';
 
@@ -247,6 +247,70 @@ test('a large blob comes in parallel ranges, where the server has ranges', async
     const requests = registry.find({ method: 'GET', path: blob.digest });
     assert.ok(ranges ? requests.length > 1 : requests.length === 1, `${requests.length} requests`);
   }
+});
+
+test('of an index only the platform that is wanted is downloaded, and both can be there', async () => {
+  await using registry = await startFakeRegistry();
+  using cache = new Cache();
+  const { files, index, amd, arm } = multiPlatform();
+  registry.put('app:1', files);
+  const reference = `${registry.host}/app:1`;
+  const pull = (architecture: string) =>
+    cache.json<PullResult>(['pull', reference, '--platform', `linux/${architecture}`]);
+  const platforms = async () => {
+    const { images } = await cache.json<{ images: { platform: string }[] }>(['images']);
+    return images.map(({ platform }) => platform).sort();
+  };
+  const first = await pull('arm64');
+  assert.deepEqual([first.digest, first.manifestDigest], [index.digest, arm.digest]);
+  assert.equal(registry.sentOf(amd.layer), 0);
+  assert.equal((await pull('amd64')).manifestDigest, amd.digest);
+  assert.equal((await pull('arm64')).upToDate, true);
+  assert.deepEqual(await platforms(), ['linux/amd64', 'linux/arm64']);
+  await cache.ok(['rm', reference, '--platform', 'linux/arm64']);
+  assert.deepEqual(await platforms(), ['linux/amd64']);
+  await cache.ok(['gc', '--all']);
+  await cache.ok([
+    'render',
+    reference,
+    cache.file('out.tar'),
+    '--platform',
+    'linux/amd64',
+    '--policy',
+    'never',
+  ]);
+  assert.deepEqual((await cache.json<{ damaged: unknown[] }>(['fsck'])).damaged, []);
+});
+
+test('mirrors come first, the next one where one fails, and none sees what opens another', async () => {
+  const credential = (name: string) =>
+    ({ kind: 'basic', username: name, password: `${name}-secret` }) as const;
+  await using down = await startFakeRegistry();
+  await using wrong = await startFakeRegistry();
+  await using good = await startFakeRegistry({ auth: credential('mirror') });
+  using cache = new Cache();
+  const files = noisyImage([1, 2]);
+  const image = good.put('copies/app:1', files);
+  down.on({}, { status: 503 });
+  const mirrors = [down, wrong, good].map(
+    ({ host }) => `[[registry.mirror]]\nlocation = "${host}/copies"\ninsecure = true\n`,
+  );
+  const configuration = cache.file('registries.conf');
+  writeFileSync(configuration, `[[registry]]\nlocation = "registry.invalid"\n${mirrors.join('')}`);
+  const encode = (name: string) => ({ auth: Buffer.from(`${name}:${name}-secret`).toString('base64') });
+  const auths = { 'registry.invalid': encode('origin'), [good.host]: encode('mirror') };
+  writeFileSync(cache.file('auth.json'), JSON.stringify({ auths }));
+  const env = { CONTAINERS_REGISTRIES_CONF: configuration };
+  const args = ['pull', 'registry.invalid/app:1', '--authfile', cache.file('auth.json'), '--retries', '1'];
+  const pulled = await cache.json<PullResult>(args, { env });
+  assert.equal(pulled.manifestDigest, image.manifest.digest);
+  assert.equal(sha256(readFileSync(pulled.artifact?.path ?? '')), await renderReference(cache, files));
+  assert.ok(down.requests.length > 0 && wrong.requests.length > 0);
+  for (const { headers } of [...down.requests, ...wrong.requests])
+    assert.equal(headers.authorization, undefined);
+  const { auth } = encode('mirror');
+  const seen = new Set(good.requests.map(({ headers }) => headers.authorization).filter(Boolean));
+  assert.deepEqual(seen, new Set([`Basic ${auth}`]));
 });
 
 test('render --no-cache leaves nothing in the cache', async () => {

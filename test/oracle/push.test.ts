@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { mediaTypes } from '../../src/oci/index.ts';
-import { Files, sha256 } from '../archive/fixture.ts';
+import { sha256 } from '../archive/fixture.ts';
 import { Cache } from '../registry/cache.ts';
 import { startFakeRegistry, startTokenServer } from '../registry/fake.ts';
-import { noisyImage, pushImage, skopeo } from '../registry/image.ts';
+import { multiPlatform, noisyImage, pushImage, skopeo } from '../registry/image.ts';
 import { realRegistry, startRegistry } from '../registry/real.ts';
 import { requires } from '../requirement.ts';
 
@@ -125,16 +125,7 @@ test('all platforms of an index are copied, or the one that is asked for', {
 }, async () => {
   await using registry = await startRegistry();
   using cache = new Cache();
-  const [amd, arm] = [noisyImage([1]), noisyImage([2])];
-  const first = (files: Files) =>
-    (JSON.parse(String(files.map.get('index.json'))) as { manifests: object[] }).manifests[0];
-  const files = new Files();
-  for (const [name, bytes] of [...amd.map, ...arm.map]) files.map.set(name, bytes);
-  const index = files.index([
-    { ...first(amd), platform: { os: 'linux', architecture: 'amd64' } },
-    { ...first(arm), platform: { os: 'linux', architecture: 'arm64' } },
-  ]);
-  files.layout({ ...index, annotations: { 'org.opencontainers.image.ref.name': 'many' } });
+  const { files, index, arm } = multiPlatform();
   await files.writeDirectory(cache.file('layout'));
   const source = `oci:${cache.file('layout')}:many`;
   assert.equal(index.mediaType, mediaTypes.index);
@@ -144,6 +135,5 @@ test('all platforms of an index are copied, or the one that is asked for', {
   assert.equal(sha256(await skopeo('inspect', '--raw', '--tls-verify=false', all)), index.digest.slice(7));
   await skopeo('copy', '-q', '--all', '--src-tls-verify=false', all, `dir:${cache.file('all')}`);
   await cache.ok(['copy', source, one, '--platform', 'linux/arm64']);
-  const { digest } = first(arm) as { digest: string };
-  assert.equal(await inspect('--tls-verify=false', one), digest);
+  assert.equal(await inspect('--tls-verify=false', one), arm.digest);
 });

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { Files } from '../archive/fixture.ts';
+import { mediaTypes } from '../../src/oci/index.ts';
+import { Files } from '../archive/fixture.ts';
 import { layer } from '../cli/fixture.ts';
 import { type Form, layoutOf } from '../engine/image.ts';
 import type { RealRegistry } from './real.ts';
@@ -36,6 +37,22 @@ export function noisyImage(seeds: readonly number[], { size = 50_000, form = 'gz
     seeds.map(seed => noisyLayer(seed, size)),
     () => form,
   );
+}
+
+/** A layout, tagged `many`, of an index of two images of one layer each: of seed 1 for amd64, of 2 for arm64. */
+export function multiPlatform() {
+  const files = new Files();
+  const add = (architecture: string, seed: number) => {
+    const layer = files.blob(mediaTypes.layer, noisyLayer(seed));
+    const rootfs = { type: 'layers', diff_ids: [layer.digest] };
+    const config = files.blob(mediaTypes.config, { os: 'linux', architecture, rootfs });
+    const manifest = files.blob(mediaTypes.manifest, { schemaVersion: 2, config, layers: [layer] });
+    return { ...manifest, platform: { os: 'linux', architecture }, layer: layer.digest };
+  };
+  const [amd, arm] = [add('amd64', 1), add('arm64', 2)];
+  const index = files.index([amd, arm].map(({ layer: _, ...descriptor }) => descriptor));
+  files.layout({ ...index, annotations: { 'org.opencontainers.image.ref.name': 'many' } });
+  return { files, index, amd, arm };
 }
 
 /** Runs skopeo; what it printed. Throws with what it said. */
