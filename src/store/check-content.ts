@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { readLocation } from '../content/index.ts';
-import { isErrno, ShaleError } from '../error/index.ts';
+import { ShaleError } from '../error/index.ts';
 import { removeTree } from '../host/index.ts';
-import { type Digest, digestAlgorithm, OciError, parseDigest } from '../oci/index.ts';
+import { type Digest, digestAlgorithm } from '../oci/index.ts';
 import { listArtifacts, type StoredArtifact } from './artifact.ts';
 import type { Check, Damage } from './fsck.ts';
 import { readLayerIndex } from './layer-index.ts';
+import { findDigest, listNames } from './layout.ts';
 
 /** One part of a check: how much it will read, and the reading. */
 export interface Part {
@@ -148,27 +149,14 @@ function removeSame(path: string, { ino }: Stats): void {
 }
 
 function listDigests(directory: string): Named[] {
-  return readNamesOf(directory).flatMap(algorithm =>
-    readNamesOf(join(directory, algorithm)).flatMap(hex => {
+  return listNames(directory).flatMap(algorithm =>
+    listNames(join(directory, algorithm)).flatMap(hex => {
       const path = join(directory, algorithm, hex);
       const stats = lstatSync(path, { throwIfNoEntry: false });
-      try {
-        return stats === undefined ? [] : [{ digest: parseDigest(`${algorithm}:${hex}`), path, stats }];
-      } catch (error) {
-        if (error instanceof OciError) return []; // gc's business
-        throw error;
-      }
+      const digest = findDigest(`${algorithm}:${hex}`); // other names are gc's business
+      return stats === undefined || digest === undefined ? [] : [{ digest, path, stats }];
     }),
   );
-}
-
-function readNamesOf(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
-  }
 }
 
 function sizes(files: readonly Named[]): number {

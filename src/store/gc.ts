@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { wrapErrno } from '../error/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import { mark } from './mark.ts';
-import { type Candidate, createTrash, emptyTrash, type StoredKind, sweep } from './sweep.ts';
+import { type Candidate, type StoredKind, sweep } from './sweep.ts';
+import { createTrash, emptyTrash } from './trash.ts';
 
 export interface GcOptions {
   /** Decides, and removes nothing. */

@@ -1,10 +1,10 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { isErrno } from '../error/index.ts';
 import { syncDirectoryNow } from '../host/index.ts';
-import { type Digest, digestAlgorithm, digestHex } from '../oci/index.ts';
+import { type Digest, digestAlgorithm, digestHex, OciError, parseDigest } from '../oci/index.ts';
 
-/** Where things lie below the root of the cache. Nothing here looks at the disk but `ensureDirectory`. */
+/** Where things lie below the root of the cache. */
 export class Layout {
   readonly root: string;
 
@@ -90,4 +90,24 @@ export function ensureDirectory(path: string): void {
   }
   syncDirectoryNow(dirname(path));
   synced.add(path);
+}
+
+/** The names in a directory, sorted; none where nothing is, or no directory. */
+export function listNames(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  }
+}
+
+/** The digest that two names of files make; `undefined` if they are not such names. */
+export function findDigest(text: string): Digest | undefined {
+  try {
+    return parseDigest(text);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
 }

@@ -1,12 +1,12 @@
-import { lstatSync, readdirSync, renameSync, rmSync, type Stats } from 'node:fs';
+import { lstatSync, rmSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { isErrno } from '../error/index.ts';
-import { isLocked, removeTree, tryLock } from '../host/index.ts';
-import { type Digest, OciError, parseDigest } from '../oci/index.ts';
+import { isLocked, tryLock } from '../host/index.ts';
+import type { Digest } from '../oci/index.ts';
 import { draftPrefix, listArtifacts } from './artifact.ts';
 import type { Catalogue } from './catalogue.ts';
-import type { Layout } from './layout.ts';
+import { findDigest, type Layout, listNames } from './layout.ts';
 import type { Marks } from './mark.ts';
+import type { Trash } from './trash.ts';
 
 export type StoredKind = 'blob' | 'ingest' | 'index' | 'artifact' | 'lease' | 'temporary';
 
@@ -23,11 +23,6 @@ export interface Candidate {
   readonly kept: string | undefined;
   /** What to do if it goes: false if that turned out to be impossible, for somebody has just taken it. */
   readonly remove: (trash: Trash) => boolean;
-}
-
-/** Takes files out of sight at once, so that the transaction is short; they are deleted after it. */
-export interface Trash {
-  take(path: string): void;
 }
 
 /** How long a file may lie about that no lock belongs to, in milliseconds: writing one takes seconds. */
@@ -53,7 +48,7 @@ function* sweepLeases({ layout, database }: Catalogue, marks: Marks): Generator<
     };
     yield { kind: 'lease', name: purpose, bytes: 0, changed: touched.getTime(), kept: undefined, remove };
   }
-  for (const name of readNamesOf(layout.leases)) {
+  for (const name of listNames(layout.leases)) {
     const path = layout.lease(name);
     // One whose row is about to be written is locked already.
     if (marks.leases.has(name) || marks.expired.some(({ id }) => id === name) || isLocked(path)) continue;
@@ -82,8 +77,8 @@ function* sweepDigests(
   reasons: ReadonlyMap<string, string>,
   now: number,
 ): Generator<Candidate> {
-  for (const algorithm of readNamesOf(directory)) {
-    for (const hex of readNamesOf(join(directory, algorithm))) {
+  for (const algorithm of listNames(directory)) {
+    for (const hex of listNames(join(directory, algorithm))) {
       const digest = findDigest(`${algorithm}:${hex}`);
       const path = join(directory, algorithm, hex);
       const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -107,7 +102,7 @@ function* sweepDigests(
 
 function* sweepIngests(layout: Layout, marks: Marks, now: number): Generator<Candidate> {
   const found = new Map<Digest, { bytes: number; changed: number }>();
-  for (const name of readNamesOf(layout.ingests)) {
+  for (const name of listNames(layout.ingests)) {
     const path = join(layout.ingests, name);
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) continue;
@@ -142,7 +137,7 @@ function* sweepIngests(layout: Layout, marks: Marks, now: number): Generator<Can
 function* sweepArtifacts(catalogue: Catalogue, marks: Marks): Generator<Candidate> {
   const { layout, database } = catalogue;
   const rows = new Map(listArtifacts(catalogue).map(artifact => [artifact.path, artifact]));
-  for (const name of readNamesOf(layout.artifacts)) {
+  for (const name of listNames(layout.artifacts)) {
     const path = layout.artifact(name);
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) continue;
@@ -179,7 +174,7 @@ function* sweepTemporaries(
   pattern: RegExp,
   now: number,
 ): Generator<Candidate> {
-  for (const name of readNamesOf(directory)) {
+  for (const name of listNames(directory)) {
     if (!pattern.test(name)) continue;
     const stats = lstatSync(join(directory, name), { throwIfNoEntry: false });
     if (stats !== undefined) yield temporary(layout, join(directory, name), stats, now);
@@ -205,55 +200,9 @@ function taken(trash: Trash, path: string): true {
   return true;
 }
 
-/** The real thing: into the trash, or, where a full disk has no room even for a name, gone at once. */
-export function createTrash(layout: Layout, prefix: string): Trash {
-  let number = 0;
-  return {
-    take(path) {
-      number += 1;
-      try {
-        renameSync(path, join(layout.trash, `${prefix}-${number}`));
-      } catch (error) {
-        if (isErrno(error, 'ENOSPC', 'EDQUOT')) removeTree(path);
-        else if (!isErrno(error, 'ENOENT')) throw error;
-      }
-    },
-  };
-}
-
-/** Deletes what is in the trash, whoever put it there; two at once are in nobody's way. */
-export function emptyTrash(layout: Layout): void {
-  for (const name of readNamesOf(layout.trash)) {
-    try {
-      removeTree(join(layout.trash, name));
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
-    }
-  }
-}
-
-function findDigest(text: string): Digest | undefined {
-  try {
-    return parseDigest(text);
-  } catch (error) {
-    if (error instanceof OciError) return undefined;
-    throw error;
-  }
-}
-
-/** Empty where nothing is, or no directory. */
-function readNamesOf(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
-  }
-}
-
 function treeBytes(path: string): number {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return 0;
   if (!stats.isDirectory()) return stats.size;
-  return readNamesOf(path).reduce((sum, name) => sum + treeBytes(join(path, name)), 0);
+  return listNames(path).reduce((sum, name) => sum + treeBytes(join(path, name)), 0);
 }

@@ -1,0 +1,37 @@
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { isErrno } from '../error/index.ts';
+import { removeTree } from '../host/index.ts';
+import { type Layout, listNames } from './layout.ts';
+
+/** Takes files out of sight at once, so that the transaction is short; they are deleted after it. */
+export interface Trash {
+  take(path: string): void;
+}
+
+/** The real thing: into the trash, or, where a full disk has no room even for a name, gone at once. */
+export function createTrash(layout: Layout, prefix: string): Trash {
+  let number = 0;
+  return {
+    take(path) {
+      number += 1;
+      try {
+        renameSync(path, join(layout.trash, `${prefix}-${number}`));
+      } catch (error) {
+        if (isErrno(error, 'ENOSPC', 'EDQUOT')) removeTree(path);
+        else if (!isErrno(error, 'ENOENT')) throw error;
+      }
+    },
+  };
+}
+
+/** Deletes what is in the trash, whoever put it there; two at once are in nobody's way. */
+export function emptyTrash(layout: Layout): void {
+  for (const name of listNames(layout.trash)) {
+    try {
+      removeTree(join(layout.trash, name));
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+}
