@@ -59,7 +59,7 @@ class Siege {
     assert.equal(sha256(readFileSync(file)), this.#references.get(name), `${file} is not ${name}`);
   }
 
-  /** Starts a command and most of the time kills it. */
+  /** Starts a command and most of the time kills it; one that lives has to succeed. */
   async strike(): Promise<void> {
     const random = this.#random;
     // Most want the same one at a time, so that they get in each other's way.
@@ -71,8 +71,10 @@ class Siege {
       render: ['render', this.reference(name), output, '-q'],
       gc: ['gc', '-q'],
       rm: ['rm', this.reference(name), '-q'],
+      // At any time: others come and go meanwhile.
+      fsck: ['fsck', '-q', ...(random.chance(0.5) ? ['--repair'] : [])],
     };
-    const command = random.pick(['pull', 'pull', 'pull', 'render', 'render', 'gc', 'rm'] as const);
+    const command = random.pick(['pull', 'pull', 'pull', 'render', 'render', 'gc', 'rm', 'fsck'] as const);
     const delay = random.chance(0.8) ? 100 + random.integer(random.pick([600, 1800])) : undefined;
     const child = this.cache.start(commands[command]);
     const timer = delay === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), delay);

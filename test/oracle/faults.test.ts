@@ -11,11 +11,13 @@ import { openPulled } from '../../src/pull/index.ts';
 import { createRegistryClient, type RegistryOptions } from '../../src/registry/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import { sha256 } from '../archive/fixture.ts';
+import { createRandom, readSeed } from '../model/random.ts';
 import { Cache } from '../registry/cache.ts';
 import { type Fault, startFakeRegistry, startTokenServer } from '../registry/fake.ts';
 import { noisyImage } from '../registry/image.ts';
 import { requires } from '../requirement.ts';
 
+const seed = readSeed();
 const platform = parsePlatform('linux/amd64');
 const files = noisyImage([1, 2], { size: 300_000 });
 
@@ -193,6 +195,39 @@ for (const [what, make] of Object.entries({
     assert.ok(server.requests.length >= 2);
   });
 }
+
+test(`rendered while everything breaks, the squashfs is the same (SEED=${seed})`, async () => {
+  const random = createRandom(seed);
+  await using registry = await startFakeRegistry();
+  const image = registry.put('app:1', files);
+  const digests = image.layers.map(({ digest }) => digest);
+  const render = async () => {
+    using cache = new Cache();
+    const { artifact } = await pull(`${registry.host}/app:1`, { root: cache.root, jobs: 2 });
+    return sha256(readFileSync(artifact?.path ?? ''));
+  };
+  const expected = await render();
+  for (let round = 0; round < 6; round++) {
+    registry.heal();
+    for (let count = 1 + random.integer(6); count > 0; count--) {
+      const offset = random.integer(300_000);
+      const fault = random.pick<Fault>([
+        { resetAfter: offset },
+        { closeAfter: offset },
+        { resetAfter: -1 },
+        { ignoreRange: true },
+        { status: 503 },
+        { status: 429, headers: { 'retry-after': '0' } },
+        { pace: { bytes: 2000 + random.integer(30_000), milliseconds: 1 } },
+      ]);
+      registry.on(
+        { path: random.pick([...digests, image.config, '/manifests/']), nth: 1 + random.integer(2) },
+        fault,
+      );
+    }
+    assert.equal(await render(), expected, `round ${round}`);
+  }
+});
 
 test('a registry that wants a login after all says so', async () => {
   await using server = await startTokenServer({ anonymous: true });
