@@ -78,7 +78,8 @@ async function* compete({
       settle(registry, contender, name);
       const turn = run(session, registry, name, directory);
       const reference = registry.reference(name);
-      const mounted = path.join(scratch, 'mounted');
+      // A name of its own: ctr keeps a view by the place where it is mounted.
+      const mounted = path.join(scratch, `mounted-${name}`);
       const listing =
         round === 0 ? listMounted(mounted, target => session.mount(reference, target)) : undefined;
       yield { contender: contender.name, image: name, round, after, listing, ...turn };

@@ -47,7 +47,7 @@ function createTimeTable(turns: readonly Turn[]): Table {
     mean(images.map(image => middle(secondsOf(contender, image)))),
   );
   return [
-    ['image', ...contenders, ...peers.map(peer => `${peer} ÷ ${own}`)],
+    ['image', ...contenders, ...peers.map(peer => `${brief(peer)} ÷ ${brief(own!)}`)],
     ...images.map((image, row) => [
       image,
       ...contenders.map(contender => withRange(secondsOf(contender, image))),
@@ -71,7 +71,7 @@ function createCostTable(turns: readonly Turn[]): Table {
       '`sync` after it, s',
       'MB received',
       'MB on disk',
-      'peak MiB of its largest client process',
+      'peak MiB of a client process',
     ],
     ...distinct(turns.map(turn => turn.contender)).map(contender => {
       const own = turns.filter(turn => turn.contender === contender);
@@ -153,6 +153,10 @@ function mean(values: readonly number[]): number {
 
 function distinct(values: readonly string[]): string[] {
   return [...new Set(values)];
+}
+
+function brief(contender: string): string {
+  return contender.split(' ', 1)[0]!;
 }
 
 function megabytes(bytes: number): string {
