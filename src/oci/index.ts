@@ -38,3 +38,4 @@ export {
   type TargetReading,
 } from './target.ts';
 export { parseTime } from './time.ts';
+export { formatTwin } from './twin.ts';

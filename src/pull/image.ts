@@ -20,7 +20,7 @@ import {
   type Reference,
 } from '../oci/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
-import type { Lease, Store, StoredImage } from '../store/index.ts';
+import { type Lease, putTwin, type Store, type StoredImage } from '../store/index.ts';
 import { Documents } from './documents.ts';
 import { type BrokenOff, Downloads } from './downloads.ts';
 import { PullError } from './error.ts';
@@ -236,7 +236,10 @@ class StoreImage implements PulledImage {
   async keep(): Promise<void> {
     if (this.#kept) return;
     await this.#downloads.finish();
-    if (!this.#isNamed()) this.#store.putImage(this.#describe());
+    if (!this.#isNamed()) {
+      const twin = await putTwin(this.#store, this.manifest, this.#resolved.lease);
+      this.#store.putImage({ ...this.#describe(), ...twin });
+    }
     this.#kept = true;
     this.#resolved.lease.release();
   }

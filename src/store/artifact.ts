@@ -138,8 +138,10 @@ class OpenDraft implements ArtifactDraft {
     this.#forget();
     try {
       removeTree(this.#directory);
-    } finally {
       this.#lease.release();
+    } catch {
+      // Its process is gone soon, and gc takes what is left: why it came to this matters more.
+      this.#lease[Symbol.dispose]();
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/index.ts';
+import { type Digest, mediaTypes } from '../oci/index.ts';
 import { StoreError } from './error.ts';
 
 /** A blob that an image is made of; size in bytes. */
@@ -29,6 +29,8 @@ export interface NewImage {
   readonly configType: string;
   /** Oldest first. */
   readonly layers: readonly StoredLayer[];
+  /** The manifest in OCI's form, which index.json lists in its stead: of images whose own is Docker's. */
+  readonly twin?: { readonly digest: Digest; readonly size: number } | undefined;
   /** Now, if not given. */
   readonly pulled?: Date | undefined;
   readonly used?: Date | undefined;
@@ -50,6 +52,7 @@ export function blobsOf(image: NewImage): StoredBlob[] {
   const blobs = [
     { digest: image.manifest, size: image.manifestSize, mediaType: image.manifestType },
     { digest: image.config, size: image.configSize, mediaType: image.configType },
+    ...(image.twin === undefined ? [] : [{ ...image.twin, mediaType: mediaTypes.manifest }]),
     ...image.layers.map(({ digest, size, mediaType }) => ({ digest, size, mediaType })),
   ];
   return [...new Map(blobs.map(blob => [blob.digest, blob])).values()];

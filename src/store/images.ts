@@ -74,8 +74,8 @@ export class ImageTable {
 
   put(image: NewImage): void {
     const { reference, platform, manifest, config, target, pulled, used } = image;
-    const { manifestSize, manifestType, configSize, configType, layers } = image;
-    const description: Description = { manifestSize, manifestType, configSize, configType, layers };
+    const { manifestSize, manifestType, configSize, configType, layers, twin } = image;
+    const description: Description = { manifestSize, manifestType, configSize, configType, layers, twin };
     const now = Date.now();
     // Another number than before: the newest comes last among those of one instant.
     this.remove(image);
@@ -138,7 +138,10 @@ function isSameRepository(one: Reference, other: Reference): boolean {
 }
 
 /** What nobody searches for: one column of JSON. */
-type Description = Pick<NewImage, 'manifestSize' | 'manifestType' | 'configSize' | 'configType' | 'layers'>;
+type Description = Pick<
+  NewImage,
+  'manifestSize' | 'manifestType' | 'configSize' | 'configType' | 'layers' | 'twin'
+>;
 
 function readImage(row: Row): StoredImage {
   const image = {

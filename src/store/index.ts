@@ -43,4 +43,5 @@ export type { StoreOptions } from './open.ts';
 export type { Removal } from './removal.ts';
 export { openStore, Store } from './store.ts';
 export type { StoredKind } from './sweep.ts';
+export { putTwin } from './twin.ts';
 export type { ImageUsage, UsageKind, UsageReport, UsageRow } from './usage.ts';

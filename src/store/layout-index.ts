@@ -25,13 +25,20 @@ const ownKey = 'dev.shale.image';
 export function formatLayoutIndex(images: readonly StoredImage[]): Buffer {
   const named = new Map(images.map(image => [image.reference, image]));
   const manifests = images.map(image => {
-    const { reference, target, manifest, manifestSize, manifestType } = image;
+    const {
+      reference,
+      target,
+      pulled,
+      manifest: digest,
+      manifestSize: size,
+      manifestType: mediaType,
+    } = image;
+    const manifest = { mediaType, digest, size };
+    const listed = image.twin === undefined ? manifest : { mediaType: mediaTypes.manifest, ...image.twin };
     const { os, architecture, variant } = parsePlatform(image.platform);
-    const own = JSON.stringify({ reference, target, pulled: image.pulled });
+    const own = JSON.stringify({ reference, target, pulled, ...(image.twin && { manifest }) });
     return {
-      mediaType: manifestType,
-      digest: manifest,
-      size: manifestSize,
+      ...listed,
       platform: { architecture, os, ...(variant === undefined ? {} : { variant }) },
       annotations: { ...(named.get(reference) === image ? { [nameKey]: reference } : {}), [ownKey]: own },
     };
@@ -46,6 +53,10 @@ export interface IndexedImage {
   readonly reference: string;
   readonly target: Digest;
   readonly pulled: Date;
+  /** What the descriptor names is this one's twin. */
+  readonly manifest:
+    | { readonly mediaType: string; readonly digest: Digest; readonly size: number }
+    | undefined;
 }
 
 /** The entries that Shale wrote; others, and what cannot be read, are left out. Empty if there is no index.json. */
@@ -67,10 +78,17 @@ export function readLayoutIndex(path: string): IndexedImage[] {
 function readEntry(view: JsonView): IndexedImage[] {
   try {
     const descriptor = readDescriptor(view);
-    const own = JSON.parse(descriptor.annotations[ownKey] ?? '') as Record<string, string>;
-    const { reference, target, pulled } = own;
-    if (reference === undefined || target === undefined || pulled === undefined) return [];
-    return [{ descriptor, reference, target: parseDigest(target), pulled: new Date(pulled) }];
+    const own = new JsonView(JSON.parse(descriptor.annotations[ownKey] ?? ''), ownKey);
+    const original = own.optionalObject('manifest');
+    return [
+      {
+        descriptor,
+        reference: own.string('reference'),
+        target: parseDigest(own.string('target')),
+        pulled: new Date(own.string('pulled')),
+        manifest: original && readDescriptor(original),
+      },
+    ];
   } catch {
     return [];
   }

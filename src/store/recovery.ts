@@ -47,7 +47,9 @@ export async function rebuildDatabase(layout: Layout): Promise<void> {
 /** The image of an entry, if its manifest and config are intact and all of its blobs are there. */
 async function findImage(layout: Layout, entry: IndexedImage): Promise<NewImage | undefined> {
   try {
-    const { descriptor, target, pulled } = entry;
+    const { target, pulled } = entry;
+    const descriptor = { ...entry.descriptor, ...entry.manifest };
+    const { digest, size } = entry.descriptor;
     const read = async (blob: { digest: typeof target; size: number }) => {
       const location = findBlob(layout, blob.digest, blob.size);
       return location === undefined ? undefined : await readVerified(location, blob);
@@ -74,6 +76,7 @@ async function findImage(layout: Layout, entry: IndexedImage): Promise<NewImage 
       layers: manifest.layers.map(({ digest, size, mediaType }, position) => {
         return { digest, size, mediaType, diffId: config.diffIds[position]! };
       }),
+      ...(entry.manifest && { twin: { digest, size } }),
       pulled,
     };
     const complete = blobsOf(image).every(({ digest, size }) => findBlob(layout, digest, size) !== undefined);

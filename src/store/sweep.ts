@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isLocked, tryLock } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { draftPrefix, listArtifacts } from './artifact.ts';
+import { findBlob } from './blob.ts';
 import type { Catalogue } from './catalogue.ts';
 import { findDigest, type Layout, listNames } from './layout.ts';
 import type { Marks } from './mark.ts';
@@ -118,7 +119,9 @@ function* sweepIngests(layout: Layout, marks: Marks, now: number): Generator<Can
   }
   for (const [digest, { bytes, changed }] of found) {
     const { part, state, lock: lockPath } = layout.ingest(digest);
-    const kept = isLocked(lockPath) ? 'it is being fetched' : marks.blobs.get(digest);
+    // Of a blob that has come to its place, a process that died left the rest.
+    const needed = findBlob(layout, digest) === undefined ? marks.blobs.get(digest) : undefined;
+    const kept = isLocked(lockPath) ? 'it is being fetched' : needed;
     const remove = (trash: Trash): boolean => {
       const lock = tryLock(lockPath);
       if (lock === undefined) return false;

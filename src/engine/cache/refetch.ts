@@ -1,7 +1,8 @@
-import { parseReference } from '../../oci/index.ts';
+import { readVerified } from '../../content/index.ts';
+import { parseManifest, parseReference } from '../../oci/index.ts';
 import { Downloads } from '../../pull/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
-import type { Store, StoredBlob, StoredImage } from '../../store/index.ts';
+import { putTwin, type Store, type StoredBlob, type StoredImage } from '../../store/index.ts';
 import { connect } from '../named.ts';
 import type { RegistryOptions } from '../options.ts';
 
@@ -24,6 +25,13 @@ export class Refetcher implements AsyncDisposable {
       ...blob,
       ...{ annotations: {}, urls: [], platform: undefined, artifactType: undefined, data: undefined },
     };
+    if (blob.digest === image.twin?.digest) {
+      const { manifest: digest, manifestSize: size, manifestType } = image;
+      const bytes = await readVerified(this.#store.findBlob(digest, size)!, { digest, size });
+      const manifest = parseManifest(bytes, manifestType);
+      if (manifest.kind === 'manifest') await putTwin(this.#store, manifest);
+      return;
+    }
     if (blob.digest === image.manifest) {
       // What names a manifest may be another one by now: only the digest counts.
       const client = await this.#connect();

@@ -20,7 +20,7 @@ import {
   parseLayerType,
   type Reference,
 } from '../../oci/index.ts';
-import type { Lease, NewImage, Store } from '../../store/index.ts';
+import { type Lease, type NewImage, putTwin, type Store } from '../../store/index.ts';
 import { requireDigest } from './registry-target.ts';
 
 /** The cache as a target: every image of the graph is known there under the reference, each for its platform. */
@@ -87,7 +87,10 @@ export class CacheTarget implements ImageTarget {
 
   async commit(): Promise<void> {
     const images = [];
-    for (const found of listImages(this.#graph!)) images.push(await this.#describe(found));
+    for (const found of listImages(this.#graph!)) {
+      const twin = await putTwin(this.#store, found.content, this.#lease);
+      images.push({ ...(await this.#describe(found)), ...twin });
+    }
     for (const image of images) this.#store.putImage(image);
     this.#lease!.release();
   }
