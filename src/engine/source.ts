@@ -43,8 +43,8 @@ export async function openSource(source: string, options: ImageOptions): Promise
 }
 
 /**
- * Opens an image, uses it and closes it. Where its content turns out to be damaged, what was fetched is dropped; and if a part
- * of that had been left by an earlier process, which nobody had verified yet, all is tried once more.
+ * Opens an image, uses it and closes it. Where its content turns out to be damaged, that is dropped; and if it
+ * was in the cache, or left by an earlier process, all is tried once more with what the registry has.
  */
 export async function withSource<T>(
   source: string,
@@ -58,7 +58,7 @@ export async function withSource<T>(
         return await use(opened);
       } catch (error) {
         if (!(error instanceof ShaleError) || error.code !== 'corrupt') throw error;
-        const mayHelp = opened.pulled?.image.discard() === true;
+        const mayHelp = (await opened.pulled?.image.discard()) === true;
         if (!mayHelp || attempt === 2) throw error;
       }
     }

@@ -74,8 +74,8 @@ export interface PulledImage extends Image {
   fetchAll(): Promise<void>;
   /** All layers were verified: makes them durable and names the image in the cache. */
   keep(): Promise<void>;
-  /** A layer's content was wrong: drops what was fetched of those that are not verified. True if trying again may help. */
-  discard(): boolean;
+  /** A layer's content was wrong: drops what is damaged of those that are not verified. True if trying again may help. */
+  discard(): Promise<boolean>;
 }
 
 /**
@@ -244,10 +244,17 @@ class StoreImage implements PulledImage {
     this.#resolved.lease.release();
   }
 
-  discard(): boolean {
+  async discard(): Promise<boolean> {
     const doubtful = this.layers.filter(({ digest }) => !this.#verified.has(digest));
-    for (const { digest } of doubtful) this.#downloads.discard(digest);
-    return doubtful.some(({ digest }) => this.#downloads.isResumed(digest));
+    let mayHelp = false;
+    for (const { digest, cached } of doubtful) {
+      this.#downloads.discard(digest);
+      // What was left of an earlier process nobody had verified; what was in its place the disk has spoilt.
+      if (this.#downloads.isResumed(digest)) mayHelp = true;
+      else if (cached && this.#connect !== undefined && (await this.#store.dropDamagedBlob(digest)))
+        mayHelp = true;
+    }
+    return mayHelp;
   }
 
   /** An image whose layers were all read is kept, whatever they were read for. */

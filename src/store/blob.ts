@@ -1,5 +1,6 @@
-import { lstatSync } from 'node:fs';
-import { type BlobLocation, DigestVerifier } from '../content/index.ts';
+import { lstatSync, rmSync } from 'node:fs';
+import { type BlobLocation, DigestVerifier, readLocation } from '../content/index.ts';
+import { ShaleError } from '../error/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { Reach } from './failpoint.ts';
 import type { Layout } from './layout.ts';
@@ -34,4 +35,23 @@ export async function putDocument(
     await placeFile(layout, path, [bytes], () => reach('document-renamed'));
   }
   return { path, offset: 0, size: descriptor.size };
+}
+
+/** Reads a blob once more, and removes it if it is not what its name says: whoever wants it fetches it again. True if so. */
+export async function dropDamagedBlob(layout: Layout, digest: Digest): Promise<boolean> {
+  const location = findBlob(layout, digest);
+  if (location === undefined) return false;
+  const { ino } = lstatSync(location.path);
+  const verifier = new DigestVerifier({ digest });
+  try {
+    for await (const chunk of readLocation(location)) verifier.update(chunk);
+    verifier.finish();
+    return false;
+  } catch (error) {
+    if (!(error instanceof ShaleError) || error.code !== 'corrupt') throw error;
+  }
+  // Somebody may have put a good one in its place meanwhile.
+  if (lstatSync(location.path, { throwIfNoEntry: false })?.ino !== ino) return false;
+  rmSync(location.path, { force: true });
+  return true;
 }

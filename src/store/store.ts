@@ -10,7 +10,7 @@ import {
   type StoredArtifact,
 } from './artifact.ts';
 import type { ArtifactKey } from './artifact-key.ts';
-import { findBlob, putDocument } from './blob.ts';
+import { dropDamagedBlob, findBlob, putDocument } from './blob.ts';
 import type { Catalogue } from './catalogue.ts';
 import { StoreError } from './error.ts';
 import { checkStore, type FsckOptions, type FsckReport } from './fsck.ts';
@@ -48,6 +48,11 @@ export class Store implements Disposable {
   /** Where a blob lies, if it is there and, where `size` is given, has that many bytes. */
   findBlob(digest: Digest, size?: number): BlobLocation | undefined {
     return findBlob(this.#catalogue.layout, digest, size);
+  }
+
+  /** Reads a blob once more, and removes it if it is damaged. True if it was. */
+  async dropDamagedBlob(digest: Digest): Promise<boolean> {
+    return await dropDamagedBlob(this.#catalogue.layout, digest);
   }
 
   /** Stores a small blob that is all in memory. ContentError `corrupt` if it is not what the descriptor says. */

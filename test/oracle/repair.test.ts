@@ -69,6 +69,24 @@ test('damaged blobs are never rendered, all of them found, and fetched again', a
   assert.equal(sha256(readFileSync(output)), here.expected);
 });
 
+test('where the registry may be asked, a damaged blob is fetched again by whoever needs it', async () => {
+  await using here = await start();
+  const { cache, registry, image, name, fsck } = here;
+  const [one, two] = image.layers.map(({ digest }) => digest) as [string, string];
+  flip(here.blob(one), 20_000);
+  rmSync(here.artifact);
+  registry.forget();
+  const output = cache.file('out.sqfs');
+  await cache.ok(['render', name, output]);
+  assert.equal(sha256(readFileSync(output)), here.expected);
+  assert.ok(registry.sentOf(one) > 0 && registry.sentOf(two) === 0);
+  // The artifact's file is missing still: nobody has pulled.
+  assert.deepEqual(
+    (await fsck()).damaged.map(({ kind }) => kind),
+    ['artifact'],
+  );
+});
+
 test('a damaged artifact is found, dropped and made again', async () => {
   await using here = await start();
   flip(here.artifact, 30_000);
