@@ -87,7 +87,10 @@ async function compare(): Promise<void> {
 
 function print(turns: readonly Turn[]): void {
   console.log(machine());
-  for (const { title, table } of createTables(turns, images)) {
+  for (const { title, table } of createTables(
+    turns,
+    images.filter(({ name }) => turns.some(turn => turn.image === name)),
+  )) {
     console.log(`\n${title}\n\n${formatTable(table, values.markdown)}`);
   }
   console.log('\nThe command lines:\n');
