@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { ShaleError, wrapErrno } from '../error/index.ts';
 import { createAtomicFile } from '../host/index.ts';
 import { type Digest, parseDigest } from '../oci/index.ts';
@@ -7,7 +8,10 @@ import type { Output, Target } from '../render/index.ts';
 import type { ArtifactKey, Store, StoredArtifact } from '../store/index.ts';
 import { shaleVersion } from './version.ts';
 
-const chunkBytes = 2 ** 20;
+/** Small enough to be hashed out of the processor's cache. */
+const chunkBytes = 256 * 1024;
+/** How many are read before others get their turn: some milliseconds' worth. */
+const chunksAtOnce = 32;
 
 /** What the cache knows an artifact by; undefined for what is no file. A codec of another version may compress otherwise. */
 export function artifactKey(manifest: Digest, target: Target): ArtifactKey | undefined {
@@ -23,11 +27,30 @@ export function artifactKey(manifest: Digest, target: Target): ArtifactKey | und
   };
 }
 
-/** The sha256 of a file, as far as it is written: for the cache, which checks its artifacts by it. */
-export async function digestFile(path: string): Promise<Digest> {
+/** The sha256 of a file: for the cache, which checks its artifacts by it. */
+export async function digestFile(path: string, signal?: AbortSignal): Promise<Digest> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes })) hash.update(chunk);
+  for await (const chunk of readFileInPlace(path, signal)) hash.update(chunk);
   return parseDigest(`sha256:${hash.digest('hex')}`);
+}
+
+/** The content of a file that the page cache has, in chunks that are valid until the next: nothing is allocated for them. */
+async function* readFileInPlace(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(chunkBytes);
+  const file = openSync(path, 'r');
+  try {
+    for (let chunk = 1; ; chunk++) {
+      const length = readSync(file, buffer);
+      if (length === 0) return;
+      yield buffer.subarray(0, length);
+      if (chunk % chunksAtOnce === 0) await setImmediate();
+      if (signal?.aborted) throw new ShaleError('cancelled', 'cancelled', { cause: signal.reason });
+    }
+  } catch (error) {
+    throw wrapErrno(error, `cannot read ${path}`);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The artifacts of all targets, if the cache has every one. */
@@ -54,15 +77,9 @@ export async function copyArtifact(
 ): Promise<Output> {
   await using file = await createAtomicFile(target.path, { exists: 'replace' });
   const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: chunkBytes, signal })) {
-      hash.update(chunk);
-      file.append(chunk);
-      file.startWriteback();
-    }
-  } catch (error) {
-    if (signal?.aborted) throw new ShaleError('cancelled', 'cancelled', { cause: signal.reason });
-    throw wrapErrno(error, `cannot copy ${path}`);
+  for await (const chunk of readFileInPlace(path, signal)) {
+    hash.update(chunk);
+    file.append(chunk);
   }
   if (file.size !== size || `sha256:${hash.digest('hex')}` !== digest) {
     throw new ShaleError('corrupt', `${path} is damaged: its digest is not ${digest}`, {

@@ -119,6 +119,9 @@ async function makeArtifact(
   }
   using draft = store.createArtifact(key, format === 'squashfs' ? 'sqfs' : format);
   const { outputs } = await renderImage(opened, [{ ...request, path: draft.path }], options);
-  const made = await draft.commit({ digest: await digestFile(draft.path), size: outputs[0]!.bytes });
+  const made = await draft.commit({
+    digest: await digestFile(draft.path, opened.signal),
+    size: outputs[0]!.bytes,
+  });
   return { path: made.path, format, bytes: made.size, digest: made.digest, reused: false };
 }
