@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { type BlobLocation, DigestVerifier, readLocation } from '../content/index.ts';
 import { ShaleError } from '../error/index.ts';
+import { throwIfAborted } from '../host/index.ts';
 import type { Descriptor, Digest } from '../oci/index.ts';
 import type { RegistryClient, RepositoryName } from '../registry/index.ts';
 import type { Ingest, Store } from '../store/index.ts';
@@ -50,6 +51,7 @@ interface Download {
   /** Bytes that this process has fetched. */
   fetched: number;
   resumed: boolean;
+  verifying?: Promise<void>;
   settling?: Promise<void>;
 }
 
@@ -131,9 +133,19 @@ export class Downloads implements AsyncDisposable {
     if (download?.settling === undefined) download?.ingest?.discard();
   }
 
-  /** Reads the blob as it arrives, for nothing but its digest, and settles it. ContentError `corrupt` if it is wrong. */
+  /**
+   * Reads the blob as it arrives, for nothing but its digest, and settles it. ContentError `corrupt` if it is wrong. Of
+   * a blob that was never asked for here there is nothing to verify.
+   */
   async verify(digest: Digest): Promise<void> {
-    const download = this.#downloads.get(digest)!;
+    const download = this.#downloads.get(digest);
+    if (download === undefined) return;
+    download.verifying ??= this.#verify(download);
+    await download.verifying;
+  }
+
+  async #verify(download: Download): Promise<void> {
+    const { digest } = download.descriptor;
     const location = await download.location;
     if (download.ingest === undefined || download.settling !== undefined) return;
     const verifier = new DigestVerifier(download.descriptor);
@@ -141,7 +153,7 @@ export class Downloads implements AsyncDisposable {
       for await (const chunk of readLocation(location, { signal: this.signal })) verifier.update(chunk);
       verifier.finish();
     } catch (error) {
-      this.signal.throwIfAborted();
+      throwIfAborted(this.signal);
       if (error instanceof ShaleError && error.code === 'corrupt') this.discard(digest);
       throw error;
     }
@@ -151,7 +163,7 @@ export class Downloads implements AsyncDisposable {
   /** All that was settled is in its place, and durable. */
   async finish(): Promise<void> {
     await Promise.all([...this.#downloads.values()].map(({ settling }) => settling));
-    this.signal.throwIfAborted();
+    throwIfAborted(this.signal);
   }
 
   /** Ends connections. What has arrived and was not settled stays, for whoever asks next. */
@@ -159,9 +171,11 @@ export class Downloads implements AsyncDisposable {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     if (!this.signal.aborted) this.#controller.abort(new PullError('cancelled', 'not wanted any more'));
     await Promise.allSettled(this.#transfers);
-    for (const { ingest, settling, location } of this.#downloads.values()) {
-      await Promise.allSettled([settling, location]);
-      ingest?.[Symbol.dispose]();
+    for (const download of this.#downloads.values()) {
+      // Only then it is known whether there is an ingest, and whether it is being settled.
+      await Promise.allSettled([download.location, download.verifying]);
+      await Promise.allSettled([download.settling]);
+      download.ingest?.[Symbol.dispose]();
     }
   }
 

@@ -136,7 +136,10 @@ async function findRoot(
   return descriptor;
 }
 
-/** The image of the cache that is meant, if it has one. */
+/**
+ * The image of the cache that is meant, if it has one. An image that is one of an index is not meant on another machine,
+ * only because nobody has pulled the right one yet; an image that has no index is for whoever asks.
+ */
 function findKnown(
   images: readonly StoredImage[],
   wanted: Platform | undefined,
@@ -144,9 +147,10 @@ function findKnown(
   name: string,
 ): StoredImage | undefined {
   const candidates = images.map(image => ({ image, platform: parsePlatform(image.platform) }));
-  const suitable = candidates.filter(
-    ({ platform }) => wanted === undefined || platformDistance(platform, wanted) !== undefined,
-  );
+  const suitable = candidates.filter(({ image, platform }) => {
+    const meant = wanted ?? (image.target === image.manifest ? undefined : host);
+    return meant === undefined || platformDistance(platform, meant) !== undefined;
+  });
   if (suitable.length <= 1) return suitable[0]?.image;
   return choosePlatform(suitable, wanted ?? host, name).image;
 }

@@ -28,6 +28,8 @@ export class IncomingBlob {
   readonly #ingest: Ingest;
   readonly #arrival = new Arrival();
   readonly #there: Extents;
+  readonly #segmentBytes: number;
+  /** Sorted, of any length: a segment is cut off when it is claimed, for a descriptor may promise any size. */
   #missing: Segment[];
   #active = 0;
   #told = 0;
@@ -37,13 +39,9 @@ export class IncomingBlob {
     const { path, size, target: settled } = ingest;
     this.location = { path, offset: 0, size, arrival: this.#arrival.memory, settled };
     this.#there = new Extents(ingest.extents);
-    this.#missing = this.#there.gaps(0, size).flatMap(({ start, end }) => {
-      const segments: Segment[] = [];
-      for (let position = start; position < end; position += segmentBytes) {
-        segments.push({ position, end: Math.min(end, position + segmentBytes), failures: 0 });
-      }
-      return segments;
-    });
+    this.#segmentBytes = segmentBytes;
+    const gaps = this.#there.gaps(0, size);
+    this.#missing = gaps.map(({ start, end }) => ({ position: start, end, failures: 0 }));
     this.#advance();
   }
 
@@ -59,9 +57,14 @@ export class IncomingBlob {
   /** The next segment for a connection. One at a time until it is known that the server gives ranges. */
   claim(): Segment | undefined {
     if (this.#active > 0 && this.ranged !== true) return undefined;
-    const segment = this.#missing.shift();
-    if (segment !== undefined) this.#active += 1;
-    return segment;
+    const [first] = this.#missing;
+    if (first === undefined) return undefined;
+    this.#active += 1;
+    const { position, failures } = first;
+    const end = position + this.#segmentBytes;
+    if (first.end <= end) return this.#missing.shift();
+    first.position = end;
+    return { position, end, failures };
   }
 
   /** A connection is done with its segment; what it did not fetch is there to be claimed again. */

@@ -282,6 +282,22 @@ test('of an index only the platform that is wanted is downloaded, and both can b
   assert.deepEqual((await cache.json<{ damaged: unknown[] }>(['fsck'])).damaged, []);
 });
 
+test('another machine’s image is not taken for this one’s, because it happens to be there', async () => {
+  await using registry = await startFakeRegistry();
+  using cache = new Cache();
+  const { files, amd, arm } = multiPlatform();
+  registry.put('app:1', files);
+  const reference = `${registry.host}/app:1`;
+  const [own, other] = process.arch === 'arm64' ? [arm, amd] : [amd, arm];
+  const others = process.arch === 'arm64' ? 'linux/amd64' : 'linux/arm64';
+  await cache.ok(['pull', reference, '--platform', others]);
+  assert.ok(registry.sentOf(other.layer) > 0);
+
+  await cache.fails(4, ['render', reference, cache.file('never.tar'), '--policy', 'never']);
+  const inspected = await cache.json<{ manifestDigest: string }>(['inspect', reference]);
+  assert.equal(inspected.manifestDigest, own.digest);
+});
+
 test('mirrors come first, the next one where one fails, and none sees what opens another', async () => {
   const credential = (name: string) =>
     ({ kind: 'basic', username: name, password: `${name}-secret` }) as const;
