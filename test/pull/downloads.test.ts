@@ -278,3 +278,33 @@ test('an empty blob needs no request', async () => {
   assert.equal(client.requests.length, 0);
   assert.equal(store.findBlob(blob.digest, 0)?.size, 0);
 });
+
+test('what is asked for and given up at once holds nobody up', async () => {
+  const client = new Client();
+  const blob = client.add(noise(3000, 11));
+  const givenUp = downloads(client);
+  const location = givenUp.fetch(name, blob);
+  await Promise.all([givenUp[Symbol.asyncDispose](), location.catch(() => {})]);
+  await using running = downloads(client, { signal: AbortSignal.timeout(5000) });
+  await running.fetch(name, blob);
+  await running.verify(blob.digest);
+  await running.finish();
+});
+
+test('a size that no blob has costs neither memory nor time', async () => {
+  const client = new Client();
+  const blob = { ...client.add(noise(3000, 12)), size: Number.MAX_SAFE_INTEGER };
+  await using running = downloads(client, { segmentBytes: 1, connections: 1, retries: 0 });
+  client.behave = () => ({ breaksAfter: 0 });
+  await running.fetch(name, blob);
+  await assert.rejects(running.verify(blob.digest), { code: 'unavailable' });
+});
+
+test('what came in another way has nothing to be verified; an abort is an error of ours', async () => {
+  const client = new Client();
+  const blob = client.add(noise(3000, 13));
+  await using running = downloads(client);
+  await running.verify(blob.digest);
+  await using aborted = downloads(client, { signal: AbortSignal.abort() });
+  await assert.rejects(aborted.finish(), { name: 'HostError', code: 'cancelled' });
+});
