@@ -413,3 +413,16 @@ test('copies into one cache at the same time share what they bring', async () =>
   assert.equal(store.images().length, 4);
   assert.ok(existsSync(path.join(place.root, 'index.json')));
 });
+
+test('of two images for one platform the cache names the first, as a pull chooses it', async () => {
+  using place = new Place();
+  const files = new Files();
+  const [first, second] = [files.image(['one'], platform('amd64')), files.image(['two'], platform('amd64'))];
+  files.layout(files.index([first, second], named('both')));
+  await place.copy(`${await place.layout(files)}:both`, 'cache:app', { allPlatforms: true });
+  using store = await openStore({ root: place.root });
+  assert.deepEqual(
+    store.findImages('app').map(({ manifest }) => manifest),
+    [first.digest],
+  );
+});

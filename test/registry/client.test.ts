@@ -644,6 +644,15 @@ test('a broken upload goes on where the registry says, or begins anew; what fail
   assert.equal(registry.find({ method: 'DELETE', path: '/stopped/' }).length, 1);
 });
 
+test('a registry may be written in capitals: it is as insecure as it was, and as much itself', async t => {
+  const auth = { kind: 'basic', username: 'u', password: 'p' } as const;
+  const credential = { kind: 'basic', username: 'u', password: new Secret('p') } as const;
+  const { registry, client } = await setUp(t, { auth }, { credential });
+  const bytes = noise(1000);
+  const name = { registry: registry.host.replace('127.0.0.1', 'LOCALHOST'), repository: 'a/b' };
+  assert.equal(await client.pushBlob(name, descriptorOf(bytes), from(bytes)), 'pushed');
+});
+
 test('an upload that leads to another host takes no credentials there', async t => {
   const { registry, client, name } = await setUp(
     t,

@@ -86,10 +86,12 @@ export class CacheTarget implements ImageTarget {
   }
 
   async commit(): Promise<void> {
-    const images = [];
+    const images: NewImage[] = [];
     for (const found of listImages(this.#graph!)) {
-      const twin = await putTwin(this.#store, found.content, this.#lease);
-      images.push({ ...(await this.#describe(found)), ...twin });
+      const image = await this.#describe(found);
+      // Of several for one platform the first is meant, as everywhere.
+      if (images.some(({ platform }) => platform === image.platform)) continue;
+      images.push({ ...image, ...(await putTwin(this.#store, found.content, this.#lease)) });
     }
     for (const image of images) this.#store.putImage(image);
     this.#lease!.release();

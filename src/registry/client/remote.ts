@@ -115,7 +115,8 @@ export class Remote {
   /** A single try; any status is a response. */
   async send(call: Call): Promise<HttpResponse> {
     const { target } = call;
-    if (target instanceof URL) return await this.#authorized(call, target, target.origin === this.origin);
+    if (target instanceof URL)
+      return await this.#authorized(call, target, target.origin === originOf(this.origin));
     const origins = this.#origins();
     for (const [index, origin] of origins.entries()) {
       try {
@@ -211,7 +212,12 @@ function isRefusal({ own, status, headers }: HttpResponse): boolean {
 /** Whether no answer came from the server itself, as opposed to one that it sent us to. */
 function isUnreachable(error: unknown, origin: string): boolean {
   if (!(error instanceof RegistryError) || error.code !== 'unavailable') return false;
-  return error.detail.reason !== undefined && String(error.detail.url).startsWith(`${origin}/`);
+  return error.detail.reason !== undefined && String(error.detail.url).startsWith(`${originOf(origin)}/`);
+}
+
+/** As URLs have it: in lower case, without the port that goes without saying. */
+function originOf(origin: string): string {
+  return new URL(origin).origin;
 }
 
 /** Tokens are fetched for all who wait for them, so no single one's signal ends the fetch. */
