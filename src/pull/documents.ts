@@ -50,7 +50,7 @@ export class Documents {
   /** The image for a platform: `wanted` if the user said one, else the only one there is, else the one for `host`. */
   async choose(root: Descriptor, wanted: Platform | undefined, host: Platform): Promise<ChosenManifest> {
     const where = formatReference(this.#reference);
-    const images = await this.#listImages([root], undefined, 0);
+    const images = await this.#listImages([root], undefined, 0, new Set());
     const [first] = images;
     if (first === undefined) {
       throw new PullError('not-found', `${where} holds no image, only attestations or other artifacts`);
@@ -86,13 +86,14 @@ export class Documents {
     return parseConfig(bytes, `config ${digest}`);
   }
 
+  /** Every index is read once, whatever the number of paths to it. */
   async #listImages(
     entries: readonly Descriptor[],
     inherited: Platform | undefined,
     depth: number,
+    seen: Set<Digest>,
   ): Promise<{ descriptor: Descriptor; platform: Platform | undefined }[]> {
     const found = [];
-    const seen = new Set<Digest>();
     for (const descriptor of entries) {
       if ((depth > 0 && !mayBeImage(descriptor)) || seen.has(descriptor.digest)) continue;
       seen.add(descriptor.digest);
@@ -107,7 +108,7 @@ export class Documents {
       }
       const index = await this.#readManifest(descriptor);
       if (index.kind !== 'index') throw new PullError('invalid', `${descriptor.digest} is no index`);
-      found.push(...(await this.#listImages(index.manifests, platform, depth + 1)));
+      found.push(...(await this.#listImages(index.manifests, platform, depth + 1, seen)));
     }
     return found;
   }

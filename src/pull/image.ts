@@ -85,7 +85,7 @@ export interface PulledImage extends Image {
 export async function openPulled(reference: Reference, options: PullOptions): Promise<PulledImage> {
   const { store, policy, platform, host, signal } = options;
   const name = formatReference(reference);
-  const known = findKnown(store.findImages(name), platform, host, name);
+  const known = findKnown(store.findImages(name), reference, platform, host);
   const client = policy === 'never' ? undefined : options.connect;
   const documents = new Documents(reference, { store, client, signal });
   using stack = new DisposableStack();
@@ -99,6 +99,7 @@ export async function openPulled(reference: Reference, options: PullOptions): Pr
   const actual = isKnown ? parsePlatform(known.platform) : (chosen.platform ?? config.platform);
   requirePlatform(actual, platform, name);
   requireSameCount(chosen.manifest.layers.length, config.diffIds.length, name);
+  requireOneSize(chosen.manifest, name);
   for (const { mediaType } of chosen.manifest.layers) parseLayerType(mediaType);
   lease.add(chosen.manifest.layers.map(({ digest }) => digest));
   stack.move();
@@ -117,7 +118,10 @@ async function findRoot(
   { store, policy, connect, signal }: PullOptions,
 ): Promise<Descriptor> {
   const name = formatReference(reference);
-  if (known !== undefined && policy !== 'always') return { ...manifestOf(known), digest: known.target };
+  if (known !== undefined && policy !== 'always') {
+    // A manifest may be here by the name of its index; by its own digest it is itself.
+    return { ...manifestOf(known), digest: reference.digest ?? known.target };
+  }
   if (policy === 'never') {
     throw new PullError('not-found', `${name} is not in the cache, and --policy never forbids to fetch it`, {
       detail: { reference: name },
@@ -142,17 +146,36 @@ async function findRoot(
  */
 function findKnown(
   images: readonly StoredImage[],
+  reference: Reference,
   wanted: Platform | undefined,
   host: Platform,
-  name: string,
 ): StoredImage | undefined {
   const candidates = images.map(image => ({ image, platform: parsePlatform(image.platform) }));
-  const suitable = candidates.filter(({ image, platform }) => {
-    const meant = wanted ?? (image.target === image.manifest ? undefined : host);
-    return meant === undefined || platformDistance(platform, meant) !== undefined;
-  });
-  if (suitable.length <= 1) return suitable[0]?.image;
-  return choosePlatform(suitable, wanted ?? host, name).image;
+  const suits = ({ platform }: { platform: Platform }, machine: Platform) =>
+    platformDistance(platform, machine) !== undefined;
+  const fitting = candidates.filter(candidate => suits(candidate, wanted ?? host));
+  if (fitting.length > 0) return choosePlatform(fitting, wanted ?? host, formatReference(reference)).image;
+  if (wanted !== undefined) return undefined;
+  const alone = ({ target, manifest }: StoredImage) => [target, reference.digest].includes(manifest);
+  return images.findLast(alone);
+}
+
+/** What is fetched as one blob is one blob: PullError `invalid` where the manifest gives it two sizes. */
+function requireOneSize({ config, layers }: Manifest, where: string): void {
+  const sizes = new Map<Digest, number>();
+  for (const { digest, size } of [config, ...layers]) {
+    const before = sizes.get(digest) ?? size;
+    if (before !== size) {
+      throw new PullError(
+        'invalid',
+        `${where}: ${digest} has two sizes in the manifest, ${before} and ${size}`,
+        {
+          detail: { digest },
+        },
+      );
+    }
+    sizes.set(digest, size);
+  }
 }
 
 function manifestOf({ manifest, manifestSize, manifestType }: StoredImage): Descriptor {
@@ -232,7 +255,7 @@ class StoreImage implements PulledImage {
     const missing = this.layers.filter(({ digest }) => !this.#verified.has(digest)).reverse();
     await Promise.all(missing.map(layer => layer.locate()));
     for (const layer of missing) {
-      if (!layer.cached) await this.#downloads.verify(layer.digest);
+      await this.#downloads.verify(layer.digest);
       this.#verified.add(layer.digest);
     }
   }
