@@ -653,6 +653,15 @@ test('a registry may be written in capitals: it is as insecure as it was, and as
   assert.equal(await client.pushBlob(name, descriptorOf(bytes), from(bytes)), 'pushed');
 });
 
+test('who gets no token for the repository to mount from uploads the blob', async t => {
+  const server = await startTokenServer({ users: { u: 'p' }, denies: 'theirs' });
+  t.after(() => server[Symbol.asyncDispose]());
+  const credential = { kind: 'basic', username: 'u', password: new Secret('p') } as const;
+  const { client, name } = await setUp(t, { auth: { kind: 'bearer', server } }, { credential });
+  const bytes = noise(1000);
+  assert.equal(await client.pushBlob(name, descriptorOf(bytes), from(bytes), { from: 'theirs' }), 'pushed');
+});
+
 test('an upload that leads to another host takes no credentials there', async t => {
   const { registry, client, name } = await setUp(
     t,

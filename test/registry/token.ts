@@ -15,6 +15,8 @@ export interface TokenServerOptions {
   readonly identityTokens?: Readonly<Record<string, string>>;
   /** Whether anyone may pull without a credential; false if not given. */
   readonly anonymous?: boolean;
+  /** A repository for which nobody gets a token, whatever else is asked for with it. */
+  readonly denies?: string;
   /** What `expires_in` says, in seconds; 300 if not given, left out if null. */
   readonly expiresIn?: number | null;
   /** The field that has the token: registries differ. Both if not given. */
@@ -78,6 +80,8 @@ export async function startTokenServer(options: TokenServerOptions = {}): Promis
     if (user === undefined && (tried || !anonymous)) {
       return { status: log(401), body: { error: 'invalid_grant', errors: [{ code: 'UNAUTHORIZED' }] } };
     }
+    if (scopes.some(scope => parseScope(scope).name === options.denies))
+      return { status: log(403), body: { errors: [{ code: 'DENIED' }] } };
     const access = scopes.map(parseScope).map(scope => ({
       ...scope,
       actions: user === undefined ? scope.actions.filter(action => action === 'pull') : scope.actions,

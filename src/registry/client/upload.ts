@@ -126,10 +126,17 @@ class Upload {
     const scopes = from === undefined ? [] : [repositoryScope(from, 'pull')];
     const call = { ...this.#call('POST', `blobs/uploads/${query}`), scopes };
     const expected = from === undefined ? [202] : [201, 202, 401, 403, 404, 405];
-    const response = await this.#remote.request({ ...call, content: nothing }, ...expected);
-    response.body.discard();
+    try {
+      const response = await this.#remote.request({ ...call, content: nothing }, ...expected);
+      response.body.discard();
+      if (response.status < 400) return response;
+    } catch (error) {
+      // A token server may refuse everything because of one scope.
+      if (from === undefined || !(error instanceof RegistryError) || error.code !== 'unauthenticated')
+        throw error;
+    }
     // Who may not read the other repository can still upload.
-    return response.status >= 400 ? await this.#start(undefined) : response;
+    return await this.#start(undefined);
   }
 
   /** Sends the rest, which may be everything or nothing, and closes the upload. */
