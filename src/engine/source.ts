@@ -58,13 +58,18 @@ export async function withSource<T>(
         return await use(opened);
       } catch (error) {
         if (!(error instanceof ShaleError) || error.code !== 'corrupt') throw error;
-        const mayHelp = (await opened.pulled?.image.discard()) === true;
+        const mayHelp = (await opened.pulled?.image.discard(blobOf(error))) === true;
         if (!mayHelp || attempt === 2) throw error;
       }
     }
   } catch (error) {
     throw originalError(error);
   }
+}
+
+/** The blob whose content was wrong, where the error says so. */
+function blobOf({ detail: { digest, expected } }: ShaleError): unknown {
+  return digest ?? (expected as { readonly digest?: unknown } | undefined)?.digest;
 }
 
 function choosePlatforms({ platform }: ImageOptions): { host: Platform; platform: Platform | undefined } {

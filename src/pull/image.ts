@@ -74,8 +74,11 @@ export interface PulledImage extends Image {
   fetchAll(): Promise<void>;
   /** All layers were verified: makes them durable and names the image in the cache. */
   keep(): Promise<void>;
-  /** A layer's content was wrong: drops what is damaged of those that are not verified. True if trying again may help. */
-  discard(): Promise<boolean>;
+  /**
+   * A layer's content was wrong, that of `blob` if it is known: drops what is damaged of those that are not verified. What
+   * is on its way of others stays. True if trying again may help.
+   */
+  discard(blob?: unknown): Promise<boolean>;
 }
 
 /**
@@ -271,13 +274,15 @@ class StoreImage implements PulledImage {
     this.#resolved.lease.release();
   }
 
-  async discard(): Promise<boolean> {
+  async discard(blob?: unknown): Promise<boolean> {
     const doubtful = this.layers.filter(({ digest }) => !this.#verified.has(digest));
+    const isKnown = doubtful.some(({ digest }) => digest === blob);
     let mayHelp = false;
     for (const { digest, cached } of doubtful) {
-      this.#downloads.discard(digest);
+      const isMeant = !isKnown || digest === blob;
+      if (isMeant) this.#downloads.discard(digest);
       // What was left of an earlier process nobody had verified; what was in its place the disk has spoilt.
-      if (this.#downloads.isResumed(digest)) mayHelp = true;
+      if (isMeant && this.#downloads.isResumed(digest)) mayHelp = true;
       else if (cached && this.#connect !== undefined && (await this.#store.dropDamagedBlob(digest)))
         mayHelp = true;
     }

@@ -13,7 +13,7 @@ import { openStore } from '../../src/store/index.ts';
 import { sha256 } from '../archive/fixture.ts';
 import { createRandom, readSeed } from '../model/random.ts';
 import { Cache } from '../registry/cache.ts';
-import { type Fault, startFakeRegistry, startTokenServer } from '../registry/fake.ts';
+import { type Fault, Gate, startFakeRegistry, startTokenServer } from '../registry/fake.ts';
 import { noisyImage } from '../registry/image.ts';
 import { requires } from '../requirement.ts';
 
@@ -101,6 +101,26 @@ test('a server that ignores ranges is asked for everything again', async () => {
   await download(registry.name, cache);
   assert.equal(registry.sentOf(registry.layer.digest), 100_000 + registry.layer.size);
 });
+
+for (const format of ['squashfs', 'none'] as const) {
+  test(`a wrong layer is thrown away, and not those that came beside it (${format})`, async () => {
+    await using registry = await startFakeRegistry();
+    using cache = new Cache();
+    const { layers } = registry.put('app:1', files);
+    const [good, wrong] = layers as [(typeof layers)[0], (typeof layers)[0]];
+    const gate = new Gate();
+    registry.on({ method: 'GET', path: wrong.digest }, { corruptAt: 1000, gate });
+    const pullIt = () => pull(`${registry.host}/app:1`, { root: cache.root, format });
+    const failing = fails('corrupt', pullIt());
+    await waitFor(() => registry.sentOf(good.digest) === good.size);
+    gate.open();
+    await failing;
+    registry.heal();
+    registry.forget();
+    await pullIt();
+    assert.deepEqual([registry.sentOf(good.digest), registry.sentOf(wrong.digest)], [0, wrong.size]);
+  });
+}
 
 const lies: Record<string, Fault> = {
   'a Content-Range of another place': { headers: { 'content-range': 'bytes 5-99/100' } },
