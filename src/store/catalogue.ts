@@ -6,6 +6,7 @@ import type { Reach } from './failpoint.ts';
 import { ImageTable } from './images.ts';
 import type { Layout } from './layout.ts';
 import { formatLayoutIndex } from './layout-index.ts';
+import { setAsideReserve } from './reserve.ts';
 
 /**
  * The database of a cache, and index.json, which follows from it. A change of images is one transaction that also sets
@@ -92,5 +93,6 @@ export class Catalogue implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database[Symbol.dispose]();
+    setAsideReserve(this.layout);
   }
 }

@@ -1,8 +1,10 @@
 import { lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { ShaleError } from '../error/index.ts';
 import { StoreError } from './error.ts';
+import { isDiskFull } from './reserve.ts';
 import { schema, schemaVersion } from './schema.ts';
 import { isSqlite, openDatabaseFile } from './sqlite.ts';
 
@@ -151,8 +153,13 @@ function connect(path: string, mode: 'rw' | 'rwc'): DatabaseSync {
   url.searchParams.set('mode', mode);
   const connection = openDatabaseFile(url, patience);
   // FULL: in WAL mode a commit is otherwise durable only at the next checkpoint.
-  connection.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF');
-  return connection;
+  try {
+    connection.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF');
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
 }
 
 function wrapSqlite(error: unknown, path: string): unknown {
@@ -174,7 +181,9 @@ function wrapSqlite(error: unknown, path: string): unknown {
     return of('corrupt', 'the database of the cache is damaged', 'shale fsck --repair rebuilds it');
   }
   if (isSqlite(error, 'readOnly')) return of('denied', 'the database of the cache cannot be written');
-  if (isSqlite(error, 'full')) return of('exhausted', 'the disk is full', 'make room: shale gc, or shale rm');
+  const isFull =
+    isSqlite(error, 'full') || (isSqlite(error, 'inputOutput', 'cannotOpen') && isDiskFull(dirname(path)));
+  if (isFull) return of('exhausted', 'the disk is full', 'make room: shale gc, or shale rm');
   if (isSqlite(error, 'cannotOpen')) return of('denied', 'the database of the cache cannot be opened');
   if (isSqlite(error, 'inputOutput')) return of('unavailable', 'the disk under the cache fails');
   return of('internal', error.message);

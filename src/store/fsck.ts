@@ -77,7 +77,8 @@ export async function checkStore(catalogue: Catalogue, options: FsckOptions = {}
     const mended = repair ? await fetchAgain(catalogue, digest, { refetch, signal }) : undefined;
     const found = damaged[known] ?? { kind: 'blob', name: digest, problem, action: 'none' };
     const failure = typeof mended === 'string' ? `; fetching it again failed: ${mended}` : '';
-    const action = mended === true ? 'refetched' : found.action;
+    // Dropped is not enough where an image needs it.
+    const action = mended === true ? 'refetched' : mended === undefined ? found.action : 'none';
     const damage: Damage = { ...found, problem: found.problem + failure, action };
     if (known === -1) damaged.push(damage);
     else damaged[known] = damage;

@@ -3,7 +3,7 @@ import { wrapErrno } from '../error/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import { mark } from './mark.ts';
 import { type Candidate, type StoredKind, sweep } from './sweep.ts';
-import { createTrash, emptyTrash } from './trash.ts';
+import { createTrash, emptyTrash, type Trash } from './trash.ts';
 
 export interface GcOptions {
   /** Decides, and removes nothing. */
@@ -58,6 +58,7 @@ export function collect(
       }
       reach('gc-moved');
     });
+    if (trash.orphans.length > 0) database.write(() => takeOrphans(catalogue, trash));
     reach('gc-committed');
   } catch (error) {
     throw wrapErrno(error, `cannot collect garbage in ${layout.root}`);
@@ -66,6 +67,14 @@ export function collect(
     if (!dryRun) emptyTrash(layout);
   }
   return { removed, kept, freedBytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** Files of artifacts whose rows are gone, unless one was made anew meanwhile. */
+function takeOrphans({ database, layout }: Catalogue, trash: Trash): void {
+  for (const file of trash.orphans) {
+    const row = database.first('SELECT key FROM artifact WHERE file = ?', file);
+    if (row === undefined) trash.take(layout.artifact(file));
+  }
 }
 
 const tooYoung = 'it is younger than what was asked for';

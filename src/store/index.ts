@@ -9,6 +9,7 @@
  *     ROOT/artifacts/KEY.EXT          rendered images
  *     ROOT/leases/ID                  locked while its process lives
  *     ROOT/trash                      what gc has taken away and not yet deleted
+ *     ROOT/reserve                    room for gc and rm on a disk that is full
  *     ROOT/shale.db                   images, artifacts, leases, times of use (SQLite, write-ahead log)
  *
  * Any number of processes share it. Three things keep them apart: a blob is fetched by whoever holds the lock of its

@@ -62,7 +62,12 @@ export async function beginIngest(
 ): Promise<Ingest | BlobLocation> {
   const there = () => findBlob(layout, digest, size);
   const files = layout.ingest(digest);
-  const waited = there() ?? (await waitForLock(files.lock, { signal: options.signal, until: there }));
+  let waited: FileLock | BlobLocation;
+  try {
+    waited = there() ?? (await waitForLock(files.lock, { signal: options.signal, until: there }));
+  } catch (error) {
+    throw wrapStore(error, `cannot begin to store ${digest}`, layout.root);
+  }
   if ('size' in waited) return waited;
   try {
     const found = there();

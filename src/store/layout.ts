@@ -55,6 +55,11 @@ export class Layout {
     return join(this.root, 'trash');
   }
 
+  /** Room for the day when the disk is full. */
+  get reserve(): string {
+    return join(this.root, 'reserve');
+  }
+
   blob(digest: Digest): string {
     return join(this.blobs, digestAlgorithm(digest), digestHex(digest));
   }

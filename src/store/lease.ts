@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { type FileLock, isLocked, tryLock } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { Catalogue } from './catalogue.ts';
+import { wrapStore } from './error.ts';
 import type { Layout } from './layout.ts';
 
 /**
@@ -35,7 +36,7 @@ export interface LeaseRecord {
  * lease of the same purpose becomes part of this one.
  */
 export function createLease(catalogue: Catalogue, purpose: string, digests: Iterable<Digest>): OpenLease {
-  const { id, lock } = lockNewLease(catalogue.layout);
+  const { id, lock } = lockNewLease(catalogue.layout, purpose);
   const lease = new OpenLease(catalogue, purpose, id, lock);
   try {
     catalogue.reach('lease-locked');
@@ -125,12 +126,16 @@ export function readLeases({ database, layout }: Catalogue): LeaseRecord[] {
   }));
 }
 
-function lockNewLease(layout: Layout): { readonly id: string; readonly lock: FileLock } {
-  for (;;) {
-    const id = randomBytes(12).toString('hex');
-    // gc may hold it for the moment in which it looks whether a file is litter.
-    const lock = tryLock(layout.lease(id));
-    if (lock !== undefined) return { id, lock };
+function lockNewLease(layout: Layout, purpose: string): { readonly id: string; readonly lock: FileLock } {
+  try {
+    for (;;) {
+      const id = randomBytes(12).toString('hex');
+      // gc may hold it for the moment in which it looks whether a file is litter.
+      const lock = tryLock(layout.lease(id));
+      if (lock !== undefined) return { id, lock };
+    }
+  } catch (error) {
+    throw wrapStore(error, `cannot begin a ${purpose}`, layout.root);
   }
 }
 

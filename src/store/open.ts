@@ -1,6 +1,6 @@
 import { chmodSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isErrno } from '../error/index.ts';
+import { isErrno, ShaleError } from '../error/index.ts';
 import { type FileLock, findDataRoot, replaceFile, syncDirectoryNow } from '../host/index.ts';
 import { Catalogue } from './catalogue.ts';
 import { Database, findDatabase } from './database.ts';
@@ -9,12 +9,15 @@ import type { Reach } from './failpoint.ts';
 import { ensureDirectory, Layout } from './layout.ts';
 import { formatLayoutIndex } from './layout-index.ts';
 import { rebuildDatabase } from './recovery.ts';
+import { giveReserve, isDiskFull } from './reserve.ts';
 import { waitForLock } from './waiting.ts';
 
 export interface StoreOptions {
   /** The directory of the cache; the user's own (`findDataRoot`) if not given. Created if it is not there. */
   readonly root?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** It is opened to make room, or to look: on a full disk it may use what is kept back for that. */
+  readonly upkeep?: boolean | undefined;
   /** For tests: told of each instant after which a crash matters. */
   readonly reach?: Reach | undefined;
 }
@@ -25,6 +28,19 @@ export interface StoreOptions {
  */
 export async function openCatalogue(options: StoreOptions): Promise<Catalogue> {
   const layout = new Layout(options.root ?? findDataRoot());
+  const { upkeep = false } = options;
+  if (upkeep && isDiskFull(layout.root)) giveReserve(layout);
+  try {
+    return await openLayout(layout, options);
+  } catch (error) {
+    // A quota shows in no other way.
+    const isFull = error instanceof ShaleError && error.code === 'exhausted';
+    if (!upkeep || !isFull || !giveReserve(layout)) throw error;
+    return await openLayout(layout, options);
+  }
+}
+
+async function openLayout(layout: Layout, options: StoreOptions): Promise<Catalogue> {
   const reach = options.reach ?? (() => {});
   try {
     let database = findDatabase(layout.database);

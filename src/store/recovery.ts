@@ -87,7 +87,7 @@ async function findImage(layout: Layout, entry: IndexedImage): Promise<NewImage 
 }
 
 /** A write-ahead log belongs to the one file that it was written for: beside another one it would destroy it. */
-const companions = ['', '-wal', '-shm'] as const;
+const companions = ['', '-wal', '-shm', '-journal'] as const;
 
 function removeDatabase(path: string): void {
   for (const suffix of companions) rmSync(path + suffix, { force: true });

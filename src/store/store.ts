@@ -18,6 +18,7 @@ import { collect, type GcOptions, type GcReport } from './gc.ts';
 import { blobsOf, describeImage, type ImageName, type NewImage, type StoredImage } from './image.ts';
 import { beginIngest, type Ingest, type WantedBlob } from './ingest.ts';
 import { findLayerIndex, putLayerIndex } from './layer-index.ts';
+import type { Layout } from './layout.ts';
 import { createLease, type Lease } from './lease.ts';
 import { openCatalogue, type StoreOptions } from './open.ts';
 import { type Removal, removeImages } from './removal.ts';
@@ -106,13 +107,7 @@ export class Store implements Disposable {
     const platform = formatPlatform(parsePlatform(image.platform));
     const { layout } = this.#catalogue;
     this.#catalogue.change(images => {
-      const missing = blobsOf(image).find(({ digest, size }) => findBlob(layout, digest, size) === undefined);
-      if (missing !== undefined) {
-        throw new StoreError('not-found', `the cache lacks ${missing.digest} of ${describeImage(image)}`, {
-          detail: { digest: missing.digest, reference, platform },
-          hint: 'pull the image again',
-        });
-      }
+      requireBlobs(layout, image);
       // Whoever brought a blob may have renamed it a moment ago: the row must not outlive that name.
       for (const path of new Set(blobsOf(image).map(({ digest }) => dirname(layout.blob(digest))))) {
         syncDirectoryNow(path);
@@ -136,6 +131,8 @@ export class Store implements Disposable {
     }
     const reference = formatReference(parsed);
     return this.#catalogue.change(table => {
+      // Somebody may have removed them since they were looked up.
+      for (const image of images) requireBlobs(this.#catalogue.layout, image);
       const made = images.map(image => ({ ...image, reference }));
       for (const old of table.find(reference)) table.remove(old);
       for (const image of made) table.put(image);
@@ -189,4 +186,15 @@ export class Store implements Disposable {
   [Symbol.dispose](): void {
     this.#catalogue[Symbol.dispose]();
   }
+}
+
+/** Inside a transaction: no row may name what is not there. */
+function requireBlobs(layout: Layout, image: NewImage): void {
+  const missing = blobsOf(image).find(({ digest, size }) => findBlob(layout, digest, size) === undefined);
+  if (missing === undefined) return;
+  const { reference, platform } = image;
+  throw new StoreError('not-found', `the cache lacks ${missing.digest} of ${describeImage(image)}`, {
+    detail: { digest: missing.digest, reference, platform },
+    hint: 'pull the image again',
+  });
 }

@@ -32,6 +32,18 @@ const temporaryLife = 60 * 60 * 1000;
 /** Everything that lies below the root and can go; inside a transaction. */
 export function* sweep(catalogue: Catalogue, marks: Marks, now: number): Generator<Candidate> {
   const { layout } = catalogue;
+  // First, before this one puts anything there: what a gc that was killed has left. It is emptied in any case.
+  for (const name of listNames(layout.trash)) {
+    const bytes = treeBytes(join(layout.trash, name));
+    yield {
+      kind: 'temporary',
+      name: `trash/${name}`,
+      bytes,
+      changed: 0,
+      kept: undefined,
+      remove: () => true,
+    };
+  }
   yield* sweepLeases(catalogue, marks);
   yield* sweepDigests(layout, layout.blobs, 'blob', marks.blobs, now);
   yield* sweepIngests(layout, marks, now);
@@ -157,8 +169,9 @@ function* sweepArtifacts(catalogue: Catalogue, marks: Marks): Generator<Candidat
     rows.delete(path);
     const why = row && marks.manifests.get(row.manifest);
     const remove = (trash: Trash): boolean => {
-      if (row !== undefined) database.run('DELETE FROM artifact WHERE key = ?', row.key);
-      return taken(trash, path);
+      if (row === undefined) return taken(trash, path);
+      trash.orphans.push(name);
+      return database.run('DELETE FROM artifact WHERE key = ?', row.key) > 0;
     };
     const kept = why?.replace(/^referenced by/, 'artifact of');
     yield { kind: 'artifact', bytes: stats.size, kept, remove, ...shared };

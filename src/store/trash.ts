@@ -7,12 +7,15 @@ import { type Layout, listNames } from './layout.ts';
 /** Takes files out of sight at once, so that the transaction is short; they are deleted after it. */
 export interface Trash {
   take(path: string): void;
+  /** Artifacts whose rows go now; their files follow in a transaction of their own, so that no row outlives its file. */
+  readonly orphans: string[];
 }
 
 /** The real thing: into the trash, or, where a full disk has no room even for a name, gone at once. */
 export function createTrash(layout: Layout, prefix: string): Trash {
   let number = 0;
   return {
+    orphans: [],
     take(path) {
       number += 1;
       try {

@@ -120,7 +120,7 @@ test('dropped and fetched again in one go; a refetch that brings nothing is told
       if (digest === layer) await ingest(store, app.blobs.get(digest)!);
     },
   });
-  assert.deepEqual(found(report), [`blob ${shared} dropped`, `blob ${layer} refetched`].sort());
+  assert.deepEqual(found(report), [`blob ${shared} none`, `blob ${layer} refetched`].sort());
   assert.match(report.damaged.find(({ name }) => name === shared)!.problem, /did not arrive/);
   await put(store, app);
   assert.deepEqual(found(await store.check()), [], 'the next pull mends the rest');

@@ -331,3 +331,14 @@ test('skopeo and umoci read it, and so do we', {
   const left = execFileSync('umoci', ['ls', '--layout', root], { encoding: 'utf8' });
   assert.deepEqual(left.trim().split('\n').sort(), all.slice(1));
 });
+
+test('a tag of what somebody removed meanwhile is refused', async () => {
+  using scratch = createScratch();
+  using store = await openStore({ root: scratch.at('root') });
+  using another = await openStore({ root: scratch.at('root') });
+  await put(store, nginx);
+  const chosen = store.selectImages('nginx:1.27');
+  another.removeImages(chosen);
+  assert.throws(() => store.tagImages(chosen, 'other'), { code: 'not-found' });
+  assert.deepEqual(store.images(), []);
+});

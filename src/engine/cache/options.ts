@@ -6,5 +6,5 @@ export type UpkeepOptions = CacheOptions & { readonly signal?: AbortSignal | und
 
 /** The cache of the options, open; to be disposed. */
 export async function openCache({ root, signal }: UpkeepOptions): Promise<Store> {
-  return await openStore({ root, signal });
+  return await openStore({ root, signal, upkeep: true });
 }

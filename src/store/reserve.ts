@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto';
+import { lstatSync, mkdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { removeTree } from '../host/index.ts';
+import type { Layout } from './layout.ts';
+
+/** Of each file, and how many there are: SQLite's two, index.json's next one, and names that gc moves. */
+const fileBytes = 128 * 1024;
+const fileCount = 4;
+
+/**
+ * Sets room aside for the day on which the disk is full: SQLite needs some even to read, and gc has to write before it
+ * frees anything. Bytes that no filesystem compresses, and names. Where there is no room for it, it is left out.
+ */
+export function setAsideReserve({ reserve }: Layout): void {
+  if (lstatSync(reserve, { throwIfNoEntry: false }) !== undefined) return;
+  try {
+    mkdirSync(reserve, { mode: 0o700 });
+    for (let number = 0; number < fileCount; number++)
+      writeFileSync(join(reserve, `${number}`), randomBytes(fileBytes), { mode: 0o600 });
+  } catch {
+    tryRemove(reserve);
+  }
+}
+
+/** Gives the room back, to whoever is about to free more; false if there is none. */
+export function giveReserve({ reserve }: Layout): boolean {
+  return lstatSync(reserve, { throwIfNoEntry: false }) !== undefined && tryRemove(reserve);
+}
+
+/** Whether so little is left on the disk, in bytes or in names, that SQLite may fail. A quota may be used up before. */
+export function isDiskFull(path: string): boolean {
+  try {
+    const { bavail, bsize, files, ffree } = statfsSync(path);
+    return bavail * bsize < fileCount * fileBytes || (files > 0 && ffree < fileCount);
+  } catch {
+    return false;
+  }
+}
+
+function tryRemove(path: string): boolean {
+  try {
+    removeTree(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
