@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { findVariable, isRoot } from './environment.ts';
+import { HostError } from './error.ts';
 
 /**
  * Where the cache is unless the user says otherwise: SHALE_ROOT; for root /var/lib/shale; else `shale` in
@@ -12,5 +13,17 @@ export function findDataRoot(): string {
   if (isRoot()) return '/var/lib/shale';
   const data = findVariable('XDG_DATA_HOME');
   if (data !== undefined && isAbsolute(data)) return join(data, 'shale');
-  return join(homedir(), '.local', 'share', 'shale');
+  return join(findHome(), '.local', 'share', 'shale');
+}
+
+/** HostError `not-found` for a user who has none, as in some containers. */
+function findHome(): string {
+  try {
+    return findVariable('HOME') ?? homedir();
+  } catch (error) {
+    throw new HostError('not-found', 'there is no place for the cache: this user has no home directory', {
+      cause: error,
+      hint: 'name a directory with --root or SHALE_ROOT, or set HOME',
+    });
+  }
 }

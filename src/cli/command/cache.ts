@@ -31,7 +31,9 @@ export const cacheCommands = {
   },
   rm: {
     summary: 'remove images from the cache',
-    description: ['Removes the names. Blobs and artifacts that no other name needs are removed by shale gc.'],
+    description: [
+      'Removes the names, and at once the blobs and artifacts that no other name and no running command needs.',
+    ],
     operands: [{ name: 'NAME', help: 'a name that the cache has, or the start of a digest', many: true }],
     options: ['platform', ...brief],
     refinements: { platform: { help: 'only the image of this platform', default: 'all of them' } },

@@ -26,7 +26,7 @@ export async function run({ values, signal }: Invocation): Promise<number> {
   else if (report.damaged.length > 0) print(`${formatDamage(report).join('\n')}\n`);
   if (!values.quiet) {
     if (values.progress === 'json') tell(formatJson({ event: 'end', ...report, seconds }));
-    else tell(summarise(report, left, seconds));
+    else tell(summarise(report, left, { repair: values.repair === true, seconds }));
   }
   return left === 0 ? 0 : exitStatus.corrupt;
 }
@@ -45,7 +45,11 @@ export function formatDamage({ damaged }: Pick<FsckReport, 'damaged'>): string[]
   );
 }
 
-function summarise({ checked, bytes, damaged }: FsckReport, left: number, seconds: number): string {
+function summarise(
+  { checked, bytes, damaged }: FsckReport,
+  left: number,
+  { repair, seconds }: { readonly repair: boolean; readonly seconds: number },
+): string {
   const files = `${formatNumber(checked, 'file')}, ${formatBytes(bytes)}`;
   const speed = `${formatSeconds(seconds)}, ${formatRate(bytes, seconds)}`;
   const verdict =
@@ -53,6 +57,8 @@ function summarise({ checked, bytes, damaged }: FsckReport, left: number, second
       ? 'nothing is damaged'
       : left === 0
         ? `${formatCount(damaged.length)} damaged, all repaired`
-        : `${formatCount(damaged.length)} damaged; shale fsck --repair drops and downloads again`;
+        : repair
+          ? `${formatCount(damaged.length)} damaged, ${formatCount(left)} not repaired`
+          : `${formatCount(damaged.length)} damaged; shale fsck --repair drops and downloads again`;
   return `checked ${files}, in ${speed}: ${verdict}`;
 }
