@@ -51,6 +51,8 @@ interface Download {
   /** Bytes that this process has fetched. */
   fetched: number;
   resumed: boolean;
+  /** Of whoever has sent a part of it (`BlobResponse`). */
+  readonly distrust: (() => boolean)[];
   verifying?: Promise<void>;
   settling?: Promise<void>;
 }
@@ -109,7 +111,7 @@ export class Downloads implements AsyncDisposable {
     if (known !== undefined) return known.location;
     const { promise: location, resolve, reject } = Promise.withResolvers<BlobLocation>();
     location.catch(() => {});
-    const download: Download = { name, descriptor, location, fetched: 0, resumed: false };
+    const download: Download = { name, descriptor, location, fetched: 0, resumed: false, distrust: [] };
     this.#downloads.set(descriptor.digest, download);
     this.#begin(download).then(resolve, error => {
       reject(error);
@@ -127,10 +129,12 @@ export class Downloads implements AsyncDisposable {
     download.settling.catch(error => this.#fail(error));
   }
 
-  /** The blob turned out to be wrong: what is there of it is not kept. */
-  discard(digest: Digest): void {
+  /** The blob turned out to be wrong: what is there of it is not kept. True if another server will be asked for it now. */
+  discard(digest: Digest): boolean {
     const download = this.#downloads.get(digest);
-    if (download?.settling === undefined) download?.ingest?.discard();
+    if (download === undefined || download.settling !== undefined) return false;
+    download.ingest?.discard();
+    return download.distrust.map(distrust => distrust()).includes(true);
   }
 
   /**
@@ -238,6 +242,7 @@ export class Downloads implements AsyncDisposable {
       const response = await this.#ask(async () =>
         (await connect()).openBlob(name, descriptor, all ? { signal } : { start, end, signal }),
       );
+      download.distrust.push(response.distrust);
       if (response.start !== start || !(response.ranged || all)) segment = blob.takeWhole(segment);
       else if (response.ranged) {
         blob.ranged = true;

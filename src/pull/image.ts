@@ -280,7 +280,7 @@ class StoreImage implements PulledImage {
     let mayHelp = false;
     for (const { digest, cached } of doubtful) {
       const isMeant = !isKnown || digest === blob;
-      if (isMeant) this.#downloads.discard(digest);
+      if (isMeant && this.#downloads.discard(digest)) mayHelp = true;
       // What was left of an earlier process nobody had verified; what was in its place the disk has spoilt.
       if (isMeant && this.#downloads.isResumed(digest)) mayHelp = true;
       else if (cached && this.#connect !== undefined && (await this.#store.dropDamagedBlob(digest)))

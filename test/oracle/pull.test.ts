@@ -329,6 +329,23 @@ test('mirrors come first, the next one where one fails, and none sees what opens
   assert.deepEqual(seen, new Set([`Basic ${auth}`]));
 });
 
+test('what a mirror has spoilt comes from the registry itself', async () => {
+  await using spoilt = await startFakeRegistry();
+  await using registry = await startFakeRegistry();
+  using cache = new Cache();
+  const files = noisyImage([1, 2]);
+  spoilt.put('app:1', files);
+  const [layer] = registry.put('app:1', files).layers;
+  spoilt.on({ method: 'GET', path: layer!.digest }, { corruptAt: 100 });
+  const configuration = cache.file('registries.conf');
+  const mirror = `[[registry.mirror]]\nlocation = "${spoilt.host}"\ninsecure = true\n`;
+  writeFileSync(configuration, `[[registry]]\nlocation = "${registry.host}"\n${mirror}`);
+  const env = { CONTAINERS_REGISTRIES_CONF: configuration };
+  const pulled = await cache.json<PullResult>(['pull', `${registry.host}/app:1`], { env });
+  assert.equal(sha256(readFileSync(pulled.artifact?.path ?? '')), await renderReference(cache, files));
+  assert.equal(registry.sentOf(layer!.digest), layer!.size);
+});
+
 test('render --no-cache leaves nothing in the cache', async () => {
   await using registry = await startFakeRegistry();
   using cache = new Cache();

@@ -15,6 +15,9 @@ export interface BlobRange {
   readonly end?: number | undefined;
 }
 
+/** What became of a body. */
+type Failure = 'broken' | 'wrong';
+
 interface Wanted {
   readonly start: number;
   readonly end: number;
@@ -37,11 +40,15 @@ export async function openBlob(
   try {
     return await failover(session, { registry, repository, digest }, async remote => {
       const call = blobCall('GET', repository, digest, options);
-      const rest = () => session.rest(remote.endpoint);
+      const failed = (how: Failure) => {
+        if (how === 'broken') session.rest(remote.endpoint);
+        else session.distrust(remote.endpoint);
+        return remote.endpoint.mirror;
+      };
       return await openRanged(
         (headers, ...expected) => remote.request({ ...call, headers }, ...expected),
         wanted,
-        rest,
+        failed,
       );
     });
   } catch (error) {
@@ -92,11 +99,14 @@ export type BlobRequest = (
   ...expected: readonly number[]
 ) => Promise<HttpResponse>;
 
-/** The range, or the whole blob from a server that gives no ranges. `failed` is called if its content is no good. */
+/**
+ * The range, or the whole blob from a server that gives no ranges. `failed` is called if its content is no good; it says
+ * whether another server will be asked then.
+ */
 export async function openRanged(
   request: BlobRequest,
   wanted: Wanted,
-  failed?: () => void,
+  failed?: (how: Failure) => boolean,
 ): Promise<BlobResponse> {
   const { start, end, size } = wanted;
   const whole = start === 0 && end === size;
@@ -107,7 +117,12 @@ export async function openRanged(
   return readBlob(await request({}, 200), wanted, false, failed);
 }
 
-function readBlob(response: HttpResponse, wanted: Wanted, whole: boolean, failed?: () => void): BlobResponse {
+function readBlob(
+  response: HttpResponse,
+  wanted: Wanted,
+  whole: boolean,
+  failed?: (how: Failure) => boolean,
+): BlobResponse {
   const { headers, body, status } = response;
   try {
     refuseEncoding(response);
@@ -117,11 +132,11 @@ function readBlob(response: HttpResponse, wanted: Wanted, whole: boolean, failed
     throw error;
   }
   body.onBreak = error => {
-    if (!(error instanceof ShaleError && error.code === 'cancelled')) failed?.();
+    if (!(error instanceof ShaleError && error.code === 'cancelled')) failed?.('broken');
   };
   const start = status === 206 ? wanted.start : 0;
   const ranged = status === 206 || (whole && headers['accept-ranges'] === 'bytes');
-  return { start, ranged, body, discard: () => body.discard(), distrust: () => failed?.() };
+  return { start, ranged, body, discard: () => body.discard(), distrust: () => failed?.('wrong') ?? false };
 }
 
 /** How many bytes have to come. Anything that contradicts what was asked for is refused. */
@@ -163,5 +178,5 @@ function readRange({ size, digest }: Descriptor, range: BlobRange): Wanted {
 }
 
 function empty(start: number): BlobResponse {
-  return { start, ranged: true, body: (async function* () {})(), discard: () => {}, distrust: () => {} };
+  return { start, ranged: true, body: (async function* () {})(), discard: () => {}, distrust: () => false };
 }

@@ -40,6 +40,6 @@ export interface BlobResponse {
   readonly body: Bytes;
   /** For a body that nobody will read. */
   discard(): void;
-  /** For a body whose digest is wrong: if it came from a mirror, others are asked for a while. */
-  distrust(): void;
+  /** For a body whose digest is wrong: if it came from a mirror, others are asked for a while. True if so. */
+  distrust(): boolean;
 }

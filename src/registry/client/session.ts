@@ -23,6 +23,8 @@ export interface Named {
 
 /** An endpoint that did not answer is left alone for so long, where there is another. Milliseconds. */
 const restTime = 60_000;
+/** Until when endpoints are left alone that sent wrong content: of this process, for the next client tries it again. */
+const distrusted = new Map<string, number>();
 
 /** What all requests of a client share: connections, tokens, credentials, and what was learnt of the servers. */
 export class Session implements AsyncDisposable {
@@ -88,11 +90,16 @@ export class Session implements AsyncDisposable {
   }
 
   isResting({ origin }: Endpoint): boolean {
-    return (this.#resting.get(origin) ?? 0) > performance.now();
+    const until = Math.max(this.#resting.get(origin) ?? 0, distrusted.get(origin) ?? 0);
+    return until > performance.now();
   }
 
   rest({ origin }: Endpoint): void {
     this.#resting.set(origin, performance.now() + restTime);
+  }
+
+  distrust({ origin }: Endpoint): void {
+    distrusted.set(origin, performance.now() + restTime);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
