@@ -3,7 +3,7 @@ import { usageStatus } from './error.ts';
 import { reportFailure } from './failure.ts';
 import { formatHelp, formatOverview } from './help.ts';
 import { watchInterrupts, watchPipes } from './interrupt.ts';
-import { flush, print } from './output.ts';
+import { flush, formatJson, print, printJson, tell } from './output.ts';
 import { type CommandLine, parseCommandLine } from './parse.ts';
 
 /** A command's code is loaded only when it runs. */
@@ -79,7 +79,12 @@ async function dispatch({ command, operands, values }: CommandLine): Promise<num
     if (interrupted === undefined) throw error;
     const left =
       command === 'pull' ? 'what was downloaded is kept for the next time' : 'nothing is left behind';
-    process.stderr.write(`shale: interrupted; ${left}\n`);
+    // Programs that asked for JSON read this as well.
+    if (values.json)
+      printJson({ error: { code: 'cancelled', message: 'interrupted', detail: {}, hint: left } });
+    if (values.progress === 'json')
+      tell(formatJson({ event: 'error', code: 'cancelled', message: 'interrupted' }));
+    else tell(`shale: interrupted; ${left}`);
     return interrupted;
   }
 }

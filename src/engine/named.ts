@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createTemporaryDirectory, temporaryRoot } from '../host/index.ts';
-import type { NamedSource, Platform } from '../oci/index.ts';
+import { formatPlatform, type NamedSource, type Platform } from '../oci/index.ts';
 import { openPulled, type PulledImage } from '../pull/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import { openStore, type Store } from '../store/index.ts';
@@ -37,6 +37,8 @@ export async function openNamed(
       onRetry: event => onProgress?.({ type: 'retry', ...event }),
     }),
   );
+  if (image.upToDate)
+    store.touchImage({ reference: image.reference, platform: formatPlatform(image.platform) });
   const kept = stack.move();
   return {
     ...{ image, signal: image.signal, pulled: { image, store } },

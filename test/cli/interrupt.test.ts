@@ -42,6 +42,7 @@ for (const [signal, expected] of [
     assert.deepEqual([ended.status, ended.signal], [expected, null], ended.stderr);
     assert.deepEqual(files(), []);
     assert.doesNotMatch(ended.stderr, /"event":"end"/);
+    for (const line of ended.stderr.trim().split('\n')) JSON.parse(line);
   });
 }
 
