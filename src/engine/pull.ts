@@ -7,6 +7,7 @@ import { type ImageOptions, summarise, type WarningSummary } from './options.ts'
 import { type OutputRequest, resolveTarget } from './output.ts';
 import { renderImage } from './render.ts';
 import { modificationTime } from './result.ts';
+import { recallImage } from './reuse.ts';
 import { type OpenedImage, withSource } from './source.ts';
 
 /** What a pull makes of an image; `none`: it is fetched and verified, no more. */
@@ -114,6 +115,8 @@ async function makeArtifact(
   const there = store.findArtifact(key);
   if (there !== undefined) {
     await image.fetchAll();
+    // It may have been made under looser limits, or without --strict.
+    await recallImage(opened, options);
     const { path, size: bytes, digest } = there;
     return { path, format, bytes, digest, reused: true };
   }

@@ -1,5 +1,7 @@
 import { ShaleError, Warnings } from '../error/index.ts';
-import { merge } from '../merge/index.ts';
+import { type Content, merge } from '../merge/index.ts';
+import type { ReadLayer } from '../render/index.ts';
+import type { Tree } from '../tree/index.ts';
 import { copyArtifact, findArtifacts } from './artifact.ts';
 import { findIndexes } from './layer-index.ts';
 import { indexImage } from './layers.ts';
@@ -7,6 +9,17 @@ import { type ImageOptions, summarise } from './options.ts';
 import { checkApart, type OutputRequest, resolveTarget } from './output.ts';
 import { describeImage, modificationTime, type RenderResult, warnIfClamped } from './result.ts';
 import type { OpenedImage } from './source.ts';
+
+/** An image as it would be rendered: under the caller's limits, with all of its warnings. Reads what has no index. */
+export async function recallImage(
+  opened: OpenedImage,
+  options: ImageOptions,
+): Promise<{ readonly layers: readonly ReadLayer[]; readonly tree: Tree<Content> }> {
+  const { created, warnings, limits } = opened;
+  warnIfClamped(created, warnings);
+  const { layers } = await indexImage(opened, options);
+  return { layers, tree: merge(layers, { created, warnings, limits }) };
+}
 
 /**
  * Copies what is asked for out of the cache, if it has every artifact and an index of every layer: then limits and
@@ -17,18 +30,16 @@ export async function reuseArtifacts(
   outputs: readonly OutputRequest[],
   options: ImageOptions,
 ): Promise<RenderResult | undefined> {
-  const { image, pulled, created, limits, signal } = opened;
+  const { image, pulled, limits, signal } = opened;
   if (pulled === undefined) return undefined;
-  const time = modificationTime(created);
+  const time = modificationTime(opened.created);
   const targets = outputs.map(output => resolveTarget(output, time));
   const artifacts = findArtifacts(pulled.store, pulled.image.manifestDigest, targets);
   if (artifacts === undefined) return undefined;
   if (findIndexes(pulled.store, image.layers, limits).includes(undefined)) return undefined;
   // Of its own: should the artifact be damaged, all is heard again.
   const warnings = new Warnings({ strict: opened.warnings.strict });
-  warnIfClamped(created, warnings);
-  const { layers } = await indexImage({ ...opened, warnings }, options);
-  const tree = merge(layers, { created, warnings, limits });
+  const { layers, tree } = await recallImage({ ...opened, warnings }, options);
   checkApart(outputs);
   try {
     const copied = [];

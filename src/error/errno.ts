@@ -5,6 +5,8 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'not-found',
   ENOTDIR: 'invalid',
   EISDIR: 'invalid',
+  ENAMETOOLONG: 'invalid',
+  ELOOP: 'invalid',
   EEXIST: 'exists',
   ENOTEMPTY: 'exists',
   EACCES: 'denied',

@@ -16,7 +16,7 @@ import {
   requireImage,
 } from '../oci/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
-import type { Store } from '../store/index.ts';
+import type { Lease, Store } from '../store/index.ts';
 import { PullError } from './error.ts';
 
 /** Indexes within indexes; two levels are usual. */
@@ -27,6 +27,8 @@ export interface DocumentsOptions {
   /** Undefined where the policy is not to ask anyone. */
   readonly client: (() => Promise<RegistryClient>) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Keeps what is fetched until an image names it. */
+  readonly lease: Lease;
 }
 
 /** One image of what a reference stands for. */
@@ -138,6 +140,7 @@ export class Documents {
       });
     }
     const bytes = await fetch(await client());
+    this.#options.lease.add([digest]);
     await store.putDocument(descriptor, bytes);
     return bytes;
   }

@@ -90,9 +90,11 @@ export async function openPulled(reference: Reference, options: PullOptions): Pr
   const name = formatReference(reference);
   const known = findKnown(store.findImages(name), reference, platform, host);
   const client = policy === 'never' ? undefined : options.connect;
-  const documents = new Documents(reference, { store, client, signal });
   using stack = new DisposableStack();
-  const lease = stack.use(store.lease(`pull of ${name}`, []));
+  const lease = store.lease(`pull of ${name}`, []);
+  // What was not even opened has nothing that could be resumed.
+  stack.defer(() => lease.release());
+  const documents = new Documents(reference, { store, client, signal, lease });
   const root = await findRoot(reference, known, lease, options);
   lease.add([root.digest]);
   const isKnown = known?.target === root.digest;
@@ -126,7 +128,7 @@ async function findRoot(
     return { ...manifestOf(known), digest: reference.digest ?? known.target };
   }
   if (policy === 'never') {
-    throw new PullError('not-found', `${name} is not in the cache, and --policy never forbids to fetch it`, {
+    throw new PullError('not-found', `${name} is not in the cache, and its registry is not to be asked`, {
       detail: { reference: name },
       hint: `shale pull ${name}`,
     });
@@ -302,8 +304,10 @@ class StoreImage implements PulledImage {
     }
   }
 
-  #openLayer(reference: Reference, layer: Descriptor, diffId: Digest): PulledLayer {
-    const { digest, size, mediaType, annotations } = layer;
+  #openLayer(reference: Reference, descriptor: Descriptor, diffId: Digest): PulledLayer {
+    const { digest, size, mediaType, annotations } = descriptor;
+    // Nobody has a say in where else Shale goes but for layers that registries may leave out.
+    const layer = parseLayerType(mediaType).nondistributable ? descriptor : { ...descriptor, urls: [] };
     const cached = this.#store.findBlob(digest, size) !== undefined;
     return {
       ...{ digest, size, diffId, mediaType, annotations, cached },

@@ -86,7 +86,7 @@ export const layoutMarker = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
 /** The root itself: 0700, and nobody else's data. */
 function createRoot({ root, leases, database }: Layout): void {
-  if (mkdirSync(root, { recursive: true, mode: 0o700 }) !== undefined) syncIfAllowed(dirname(root));
+  createParents(root);
   const isThere = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   const ours = isThere(leases) || isThere(database);
   const names = ours ? [] : readdirSync(root).filter(name => name !== 'lost+found' && name !== 'shale.lock');
@@ -99,6 +99,26 @@ function createRoot({ root, leases, database }: Layout): void {
     });
   }
   if (!ours) chmodSync(root, 0o700);
+}
+
+/**
+ * The root and what is missing above it, one directory after the other, each synced into its parent. (Node's own way to do it at
+ * once never ends where a filesystem says ENOENT to all of them, as /proc does.)
+ */
+function createParents(root: string): void {
+  const missing: string[] = [];
+  for (let path = root; lstatSync(path, { throwIfNoEntry: false }) === undefined; path = dirname(path)) {
+    missing.unshift(path);
+  }
+  for (const path of missing) {
+    try {
+      mkdirSync(path, { mode: 0o700 });
+    } catch (error) {
+      // Another process does the same.
+      if (!isErrno(error, 'EEXIST')) throw error;
+    }
+    syncIfAllowed(dirname(path));
+  }
 }
 
 /** One may make a directory where one may not look. */

@@ -282,6 +282,17 @@ test('of an index only the platform that is wanted is downloaded, and both can b
   assert.deepEqual((await cache.json<{ damaged: unknown[] }>(['fsck'])).damaged, []);
 });
 
+test('limits hold for an artifact that is there already', async () => {
+  await using registry = await startFakeRegistry();
+  using cache = new Cache();
+  registry.put('app:1', noisyImage([1, 2]));
+  const reference = `${registry.host}/app:1`;
+  await cache.ok(['pull', reference]);
+  await cache.fails(10, ['pull', reference, '--max-entries', '1']);
+  await cache.fails(10, ['render', reference, cache.file('out.sqfs'), '--max-entries', '1']);
+  await cache.ok(['pull', reference]);
+});
+
 test('another machine’s image is not taken for this one’s, because it happens to be there', async () => {
   await using registry = await startFakeRegistry();
   using cache = new Cache();
