@@ -23,7 +23,7 @@ export function watchInterrupts(): Interruption {
       const again = status !== undefined;
       status = 128 + constants.signals[name];
       if (again) process.exit(status);
-      controller.abort(new ShaleError('cancelled', 'interrupted; nothing is left behind'));
+      controller.abort(new ShaleError('cancelled', 'interrupted'));
     });
   }
   return { signal: controller.signal, status: () => status };

@@ -78,7 +78,7 @@ async function dispatch({ command, operands, values }: CommandLine): Promise<num
     const interrupted = status();
     if (interrupted === undefined) throw error;
     const left =
-      command === 'pull' ? 'what was downloaded is kept for the next time' : 'nothing is left behind';
+      command === 'pull' ? 'what was downloaded is kept for the next time' : 'no unfinished output is left';
     // Programs that asked for JSON read this as well.
     if (values.json)
       printJson({ error: { code: 'cancelled', message: 'interrupted', detail: {}, hint: left } });

@@ -41,7 +41,7 @@ export function formatManualOverview(): string {
     '## Commands',
     ...groups,
     'Flags may stand anywhere, as `--flag VALUE` or `--flag=VALUE`; `--` ends them. A flag that is given twice counts as given ' +
-      'last. Sizes are bytes, or take `K`, `M`, `G`, `T` (also `KiB` and the like) for powers of 1024, `KB`, `MB`, … for powers of ' +
+      'last, but `--insecure-registry`, which adds up. Sizes are bytes, or take `K`, `M`, `G`, `T` (also `KiB` and the like) for powers of 1024, `KB`, `MB`, … for powers of ' +
       '1000.',
     '## Options',
     list(commonOptions, undefined),
