@@ -10,10 +10,10 @@
 export { type BrokenOff, Downloads, type DownloadsOptions } from './downloads.ts';
 export { PullError } from './error.ts';
 export {
-  openPulled,
   type PulledImage,
   type PulledLayer,
   type PullOptions,
   type PullPolicy,
   pullPolicies,
 } from './image.ts';
+export { openPulled } from './open.ts';
