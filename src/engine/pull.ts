@@ -66,7 +66,7 @@ export async function pull(reference: string, options: PullRequest = {}): Promis
   }
   const request = requestOf(options);
   if (request !== undefined) resolveTarget({ ...request, path: 'artifact' }, 0);
-  const given = { policy: 'always', ...options } as const;
+  const given = { ...options, policy: options.policy ?? 'always' };
   return await withSource(reference, given, async opened => {
     const { image, store } = opened.pulled!;
     // What the cache has is told apart now: it will have everything in a moment.

@@ -42,20 +42,34 @@ export async function openSource(source: string, options: ImageOptions): Promise
   return { image, signal, ...describe(image, options), warnings, limits, ...dispose };
 }
 
-/**
- * Opens an image, uses it and closes it. Where its content turns out to be damaged, that is dropped; and if it
- * was in the cache, or left by an earlier process, all is tried once more with what the registry has.
- */
+/** Opens an image, uses it and closes it; what `openAndUse` says of damage holds. */
 export async function withSource<T>(
   source: string,
   options: ImageOptions,
   use: (opened: OpenedImage) => Promise<T>,
 ): Promise<T> {
+  const [opened, result] = await openAndUse(source, options, use);
+  await opened[Symbol.asyncDispose]();
+  return result;
+}
+
+/**
+ * Opens an image and uses it; it stays open. Where its content turns out to be damaged, that is dropped; and if it was
+ * in the cache, or left by an earlier process, all is tried once more with what the registry has.
+ */
+export async function openAndUse<T>(
+  source: string,
+  options: ImageOptions,
+  use: (opened: OpenedImage) => Promise<T>,
+): Promise<readonly [OpenedImage, T]> {
   try {
     for (let attempt = 1; ; attempt += 1) {
-      await using opened = await openSource(source, options);
+      await using stack = new AsyncDisposableStack();
+      const opened = stack.use(await openSource(source, options));
       try {
-        return await use(opened);
+        const result = await use(opened);
+        stack.move();
+        return [opened, result];
       } catch (error) {
         if (!(error instanceof ShaleError) || error.code !== 'corrupt') throw error;
         const mayHelp = (await opened.pulled?.image.discard(blobOf(error))) === true;

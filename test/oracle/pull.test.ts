@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pull } from '../../src/engine/pull.ts';
 import { sha256 } from '../archive/fixture.ts';
 import { shale } from '../cli/fixture.ts';
 import { layoutOf } from '../engine/image.ts';
@@ -280,6 +281,17 @@ test('of an index only the platform that is wanted is downloaded, and both can b
     'never',
   ]);
   assert.deepEqual((await cache.json<{ damaged: unknown[] }>(['fsck'])).damaged, []);
+});
+
+test('the library asks the registry, too, unless it is told not to', async () => {
+  await using registry = await startFakeRegistry();
+  using cache = new Cache();
+  const first = registry.put('app:1', noisyImage([1]));
+  const options = { root: cache.root, format: 'none', policy: undefined } as const;
+  const reference = `${registry.host}/app:1`;
+  assert.equal((await pull(reference, options)).manifestDigest, first.manifest.digest);
+  const second = registry.put('app:1', noisyImage([2]));
+  assert.equal((await pull(reference, options)).manifestDigest, second.manifest.digest);
 });
 
 test('limits hold for an artifact that is there already', async () => {

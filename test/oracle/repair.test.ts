@@ -1,6 +1,6 @@
 /** A cache that something else has damaged: never a wrong byte out of it, `fsck` finds all, and `--repair` mends all. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { sha256 } from '../archive/fixture.ts';
@@ -85,6 +85,17 @@ test('where the registry may be asked, a damaged blob is fetched again by whoeve
     (await fsck()).damaged.map(({ kind }) => kind),
     ['artifact'],
   );
+});
+
+test('looking into an image mends it as well', async () => {
+  await using here = await start();
+  const { cache, image, name } = here;
+  const [one] = image.layers.map(({ digest }) => digest) as [string];
+  const indexes = path.join(cache.root, 'layers/sha256');
+  for (const name of readdirSync(indexes)) rmSync(path.join(indexes, name));
+  flip(here.blob(one), 20_000);
+  await cache.ok(['ls', name]);
+  assert.equal(sha256(readFileSync(here.blob(one))), one.slice(7));
 });
 
 test('a damaged artifact is found, dropped and made again', async () => {

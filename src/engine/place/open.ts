@@ -4,6 +4,7 @@ import type { Content } from '../../merge/index.ts';
 import { parseSource } from '../../oci/source.ts';
 import type { FileInode } from '../../tree/index.ts';
 import type { ImageOptions } from '../options.ts';
+import type { OpenedImage } from '../source.ts';
 import type { View } from './view.ts';
 
 const sourcePrefix = /^(oci|oci-archive|docker-archive|cache):|^docker:\/\//;
@@ -52,14 +53,16 @@ async function open(place: string, options: ImageOptions): Promise<unknown> {
 }
 
 async function openImage(source: string, options: ImageOptions): Promise<unknown> {
-  const { openSource } = await import('../source.ts');
+  const { openAndUse } = await import('../source.ts');
   const { indexImage, mergeImage } = await import('../layers.ts');
   const { readContent } = await import('./image-content.ts');
   const { TreeView } = await import('./tree-view.ts');
+  const read = (opened: OpenedImage) => indexImage(opened, options);
+  const [opened, indexed] = await openAndUse(source, options, read);
   await using stack = new AsyncDisposableStack();
-  const indexed = await indexImage(stack.use(await openSource(source, options)), options);
-  const read = (file: FileInode<Content>) => readContent(indexed, file.content, options);
-  return new TreeView(mergeImage(indexed), read, stack.move());
+  stack.use(opened);
+  const readFile = (file: FileInode<Content>) => readContent(indexed, file.content, options);
+  return new TreeView(mergeImage(indexed), readFile, stack.move());
 }
 
 /** What is there is meant as a file; what is not may be the name of an image. */
