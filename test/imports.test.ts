@@ -20,8 +20,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   merge: ['error', 'tree', 'layer'],
   render: 'error tree bytes oci host tar squashfs content archive layer merge'.split(' '),
   pull: 'error tree bytes oci host content store registry archive'.split(' '),
+  verity: ['error', 'bytes', 'host'],
+  initramfs: ['error', 'tree', 'bytes'],
+  kernel: 'error tree bytes oci host tar squashfs initramfs'.split(' '),
+  vmm: ['error', 'bytes', 'host'],
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
-  engine: 'error tree bytes oci host tar squashfs content store registry archive layer merge render pull'.split(' '),
+  zone: 'error tree bytes oci host tar squashfs content store layer render verity initramfs kernel vmm'.split(' '),
+  // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
+  engine: 'error tree bytes oci host tar squashfs content store registry archive layer merge render pull verity initramfs kernel vmm zone'.split(' '),
   cli: ['error', 'tree', 'engine'],
 };
 
