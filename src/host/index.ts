@@ -30,6 +30,13 @@ export { HostError, systemError, throwIfAborted } from './error.ts';
 export { hasLibc, pathBytes } from './libc.ts';
 export { type FileLock, isLocked, type LockMode, tryLock } from './lock.ts';
 export { makeNode, mostMajor, mostMinor, type SpecialType, splitDevice } from './node.ts';
+export {
+  identifyProcess,
+  isRunning,
+  type ProcessIdentity,
+  signalGroup,
+  signalProcess,
+} from './process.ts';
 export { type ProgramOptions, type ProgramResult, runProgram } from './program.ts';
 export { readNames, removeTree } from './remove.ts';
 export { replaceFile, syncDirectoryNow } from './replace-file.ts';

@@ -1,0 +1,12 @@
+import type { VmmDriver, VmmName } from './machine.ts';
+
+/** Code is loaded when a driver is first asked for. */
+const drivers: Readonly<Partial<Record<VmmName, () => Promise<VmmDriver>>>> = {
+  qemu: async () => (await import('./qemu/index.ts')).qemuDriver,
+  uml: async () => (await import('./uml/index.ts')).umlDriver,
+};
+
+/** The driver of a hypervisor. */
+export async function vmmDriver(name: VmmName): Promise<VmmDriver> {
+  return drivers[name]!();
+}

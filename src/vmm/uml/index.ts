@@ -1,0 +1,3 @@
+import type { VmmDriver } from '../machine.ts';
+
+export declare const umlDriver: VmmDriver;
