@@ -1,0 +1,58 @@
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { wrapErrno } from '../error/index.ts';
+import { VerityError } from './error.ts';
+import { blockSize } from './layout.ts';
+
+/** A file that is read, in blocks, from a descriptor; closed by whoever opened it. */
+export class BlockFile implements Disposable {
+  readonly path: string;
+  readonly fd: number;
+  /** In bytes, when it was opened. */
+  readonly size: number;
+  readonly #changed: string;
+
+  /** ShaleError `not-found` and the like if it cannot be opened, VerityError `invalid` if it is no regular file. */
+  constructor(path: string) {
+    this.path = path;
+    try {
+      this.fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    } catch (error) {
+      throw wrapErrno(error, `cannot read ${path}`);
+    }
+    const stats = fstatSync(this.fd, { bigint: true });
+    if (!stats.isFile()) {
+      closeSync(this.fd);
+      throw new VerityError('invalid', `${path} is not a regular file`, { detail: { path } });
+    }
+    this.size = Number(stats.size);
+    this.#changed = this.#state();
+  }
+
+  /** How many blocks there are; VerityError `invalid` if that is none, or not a whole number. */
+  countBlocks(): number {
+    if (this.size > 0 && this.size % blockSize === 0) return this.size / blockSize;
+    const problem = this.size === 0 ? 'is empty' : `has ${this.size} bytes, no multiple of ${blockSize}`;
+    throw new VerityError('invalid', `${this.path} ${problem}: a hash tree is made of whole blocks`, {
+      detail: { path: this.path, size: this.size, blockSize },
+      hint: 'pad it with zeros',
+    });
+  }
+
+  /** VerityError `conflict` if somebody wrote to it since it was opened: what was read of it is of no one state. */
+  checkUnchanged(): void {
+    if (this.#state() === this.#changed) return;
+    throw new VerityError('conflict', `${this.path} was changed while it was hashed`, {
+      detail: { path: this.path },
+      hint: 'try again when nobody writes to it',
+    });
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+
+  #state(): string {
+    const { size, mtimeNs } = fstatSync(this.fd, { bigint: true });
+    return `${size} ${mtimeNs}`;
+  }
+}
