@@ -8,6 +8,11 @@ export function findVariable(name: string): string | undefined {
   return process.env[name] || undefined;
 }
 
+/** A variable as it is, for whoever hands it on; `undefined` only if there is none. */
+export function inheritVariable(name: string): string | undefined {
+  return process.env[name];
+}
+
 /** Where temporary files go: TMPDIR, else the system's own. */
 export function temporaryRoot(): string {
   return tmpdir();
