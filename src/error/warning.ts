@@ -9,6 +9,7 @@ export const warningCodes = [
   'whiteout-device',
   'tar-unterminated',
   'privilege',
+  'left-out',
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];
 

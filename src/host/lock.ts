@@ -39,6 +39,37 @@ export function tryLock(path: string, mode: LockMode = 'exclusive'): FileLock | 
   }
 }
 
+/** A lock on a file that is not ours: it is never created, changed or removed. */
+export interface ExistingLock extends Disposable {
+  readonly path: string;
+  /** Open for reading. A process that inherits it holds the lock too, for as long as it lives. */
+  readonly fd: number;
+}
+
+/**
+ * Takes flock(2) of a file that is there, which need only be readable; `undefined` while somebody else holds it. Never waits.
+ * Symlinks are followed: the file is the caller's. Throws as `fs` does; without libc as `tryLock`.
+ */
+export function tryLockExisting(path: string, mode: LockMode = 'exclusive'): ExistingLock | undefined {
+  // O_NONBLOCK: a fifo of that name must not hold us.
+  const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  let open = false;
+  try {
+    open = lockDescriptor(fd, mode);
+  } finally {
+    if (!open) closeSync(fd);
+  }
+  if (!open) return undefined;
+  return {
+    path,
+    fd,
+    [Symbol.dispose]() {
+      if (open) closeSync(fd);
+      open = false;
+    },
+  };
+}
+
 /** Whether somebody holds a lock on the file. One that is not there is held by nobody, and is not created. */
 export function isLocked(path: string): boolean {
   let fd: number;

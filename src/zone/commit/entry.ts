@@ -1,0 +1,39 @@
+import type { ByteString, Timestamp, Xattrs } from '../../tree/index.ts';
+
+/**
+ * One path of a zone's upper directory, as its guest tells it: ENTRY and the DATA that follows (zone-protocol.md). Nothing of it was
+ * checked but that the numbers are numbers.
+ */
+export interface ChangeEntry {
+  /** '' is the upper directory itself. */
+  readonly path: ByteString;
+  /** With the type, as st_mode has it. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: Timestamp;
+  /** Of a device node. */
+  readonly device?: { readonly major: number; readonly minor: number } | undefined;
+  /** Paths with one number and more than one link are one file. */
+  readonly inode: bigint | number;
+  readonly links: number;
+  /** Of a regular file, in bytes. */
+  readonly size?: number | undefined;
+  /** Of a symlink. */
+  readonly target?: ByteString | undefined;
+  readonly xattrs: Xattrs;
+  /** The bytes of a regular file whose inode was not seen before. Read to its end before the next entry is asked for. */
+  readonly content?: AsyncIterable<Uint8Array> | undefined;
+}
+
+/** What the changes are in a layer's terms, checked. */
+export type Change =
+  | { readonly kind: 'whiteout'; readonly path: ByteString }
+  | {
+      readonly kind: 'entry';
+      readonly entry: ChangeEntry;
+      readonly type: ChangeType;
+      readonly opaque: boolean;
+    };
+
+export type ChangeType = 'file' | 'directory' | 'symlink' | 'character' | 'block' | 'fifo' | 'socket';

@@ -1,0 +1,42 @@
+import { type ByteString, printable, type Xattrs } from '../../tree/index.ts';
+import { show } from './check.ts';
+import type { Change, ChangeEntry, ChangeType } from './entry.ts';
+import { CommitError } from './error.ts';
+
+const prefixes = ['trusted.overlay.', 'user.overlay.'];
+
+/**
+ * What an entry of an upper directory means (kernel, Documentation/filesystems/overlayfs.rst): a 0:0 character device deletes its
+ * name below, a directory with `trusted.overlay.opaque` hides what stands below. What refers to a place below, as a renamed directory
+ * does under `redirect_dir` and a file under `metacopy`, no layer can say: CommitError `unsupported`, for it must not be lost in silence.
+ */
+export function readOverlay(entry: ChangeEntry, type: ChangeType): Change {
+  const { path, device, xattrs } = entry;
+  if (type === 'character' && device!.major === 0 && device!.minor === 0) return { kind: 'whiteout', path };
+  for (const name of ['redirect', 'metacopy', 'whiteout']) {
+    if (prefixes.some(prefix => xattrs.has(prefix + name))) throw inexpressible(path, name);
+  }
+  const opaque = prefixes.some(prefix => isYes(xattrs.get(`${prefix}opaque`)));
+  return {
+    kind: 'entry',
+    entry: { ...entry, xattrs: withoutState(xattrs) },
+    type,
+    opaque: opaque && type === 'directory',
+  };
+}
+
+function isYes(value: Uint8Array | undefined): boolean {
+  return value?.length === 1 && value[0] === 0x79;
+}
+
+/** Without what OverlayFS keeps for itself: in a layer it could steer the next mount. */
+function withoutState(xattrs: Xattrs): Xattrs {
+  return new Map([...xattrs].filter(([name]) => !prefixes.some(prefix => name.startsWith(prefix))));
+}
+
+function inexpressible(path: ByteString, name: string): CommitError {
+  return new CommitError('unsupported', `${show(path)} has overlay.${name}, which no layer can say`, {
+    detail: { path: printable(path), xattr: name },
+    hint: 'the overlay must be mounted with redirect_dir=off and metacopy=off',
+  });
+}
