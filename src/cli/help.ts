@@ -3,8 +3,13 @@ import {
   type CommandName,
   commandGroups,
   commonOptions,
+  type FamilyName,
   findCommand,
+  findFamily,
+  membersOf,
   refineOption,
+  summaryOf,
+  type Topic,
 } from './command/index.ts';
 import { limitNames, type OptionName, registryOptions } from './option.ts';
 
@@ -16,14 +21,15 @@ const nameWidth = 8;
 export function formatOverview(): string {
   const groups = commandGroups.flatMap(({ title, names }) => [
     `${title}:`,
-    ...formatRows(names.map(name => [name.padEnd(nameWidth), findCommand(name)!.summary])),
+    ...formatRows(names.map(name => [name.padEnd(nameWidth), summaryOf(name)])),
     '',
   ]);
   return [
     'Usage: shale COMMAND [ARGUMENTS] [OPTIONS]',
     '',
     ...wrap(
-      'Pulls OCI images and turns them into root filesystems: squashfs, tar or a directory, exact and reproducible.',
+      'Pulls OCI images and turns them into root filesystems: squashfs, tar or a directory, exact and reproducible. Runs them in ' +
+        'virtual machines.',
       '',
     ),
     '',
@@ -49,12 +55,35 @@ export function overviewExamples(): Command['examples'] {
     'why',
     'images',
     'login',
+    'run',
   ] as const satisfies CommandName[];
   return names.map(name => findCommand(name)!.examples[0]!);
 }
 
-/** `shale COMMAND --help`. */
-export function formatHelp(name: CommandName): string {
+/** `shale COMMAND --help`, and that of a family. */
+export function formatHelp(topic: Topic): string {
+  return findFamily(topic) ? formatFamily(topic as FamilyName) : formatCommand(topic as CommandName);
+}
+
+function formatFamily(family: FamilyName): string {
+  const names = membersOf(family);
+  const rows = names.map(name => [name.slice(family.length + 1), findCommand(name)!.summary] as const);
+  return [
+    `Usage: shale ${family} COMMAND [ARGUMENTS] [OPTIONS]`,
+    '',
+    ...findFamily(family)!.description.flatMap(paragraph => [...wrap(paragraph, ''), '']),
+    'Commands:',
+    ...formatRows(rows),
+    '',
+    'Examples:',
+    ...formatExamples(names.map(name => findCommand(name)!.examples[0]!)),
+    '',
+    `shale ${family} COMMAND --help says more of each.`,
+    '',
+  ].join('\n');
+}
+
+function formatCommand(name: CommandName): string {
   const command = findCommand(name)!;
   const { own, registry, limits } = splitOptions(command);
   const lines = [`Usage: ${formatUsage(name)}`, ''];
@@ -74,13 +103,15 @@ export function formatHelp(name: CommandName): string {
   return lines.join('\n');
 }
 
-/** `shale ls PLACE [PATH] [OPTIONS]`. */
+/** `shale ls PLACE [PATH] [OPTIONS]`; the flags come first where another program's command line comes last. */
 export function formatUsage(name: CommandName): string {
-  const words = findCommand(name)!.operands.map(({ name, optional, many }) => {
+  const { operands } = findCommand(name)!;
+  const words = operands.map(({ name, optional, many }) => {
     const word = many === true ? `${name}...` : name;
     return optional === true ? `[${word}]` : word;
   });
-  return ['shale', name, ...words, '[OPTIONS]'].join(' ');
+  const verbatim = operands.some(({ verbatim }) => verbatim === true);
+  return ['shale', name, ...(verbatim ? ['[OPTIONS]', ...words] : [...words, '[OPTIONS]'])].join(' ');
 }
 
 /** A command's flags: its own, those about registries and the cache, and limits. */
@@ -100,18 +131,18 @@ export function splitOptions({
 /** `-j, --jobs N`; a flag that has no letter is indented as if it had one where `aligned`. */
 export function formatFlag(
   name: OptionName,
-  command: CommandName | undefined,
+  topic: Topic | undefined,
   { aligned }: { readonly aligned: boolean },
 ): string {
-  const { short, value, choices } = refineOption(name, command);
+  const { short, value, choices } = refineOption(name, topic);
   const letter = short === undefined ? (aligned ? '    ' : '') : `-${short}, `;
   const argument = value ?? (choices === undefined ? '' : choices.join('|'));
   return `${letter}--${name}${argument === '' ? '' : ` ${argument}`}`;
 }
 
 /** What a flag does and what holds without it. */
-export function describeOption(name: OptionName, command: CommandName | undefined): string {
-  const { help, default: usual } = refineOption(name, command);
+export function describeOption(name: OptionName, topic: Topic | undefined): string {
+  const { help, default: usual } = refineOption(name, topic);
   return usual === undefined ? help : `${help} (default: ${usual})`;
 }
 

@@ -1,7 +1,6 @@
-import type { CommandName, Run } from './command/index.ts';
+import { type CommandName, findCommand, type Run } from './command/index.ts';
 import { usageStatus } from './error.ts';
 import { reportFailure } from './failure.ts';
-import { formatHelp, formatOverview } from './help.ts';
 import { watchInterrupts, watchPipes } from './interrupt.ts';
 import { flush, formatJson, print, printJson, tell } from './output.ts';
 import { type CommandLine, parseCommandLine } from './parse.ts';
@@ -25,6 +24,23 @@ const load: Readonly<Record<CommandName, () => Promise<{ readonly run: Run }>>> 
   fsck: () => import('./run/fsck.ts'),
   login: () => import('./run/login.ts'),
   logout: () => import('./run/logout.ts'),
+  run: () => import('./run/run.ts'),
+  'zone ls': () => import('./run/zone/ls.ts'),
+  'zone logs': () => import('./run/zone/logs.ts'),
+  'zone exec': () => import('./run/zone/exec.ts'),
+  'zone attach': () => import('./run/zone/attach.ts'),
+  'zone stop': () => import('./run/zone/stop.ts'),
+  'zone kill': () => import('./run/zone/kill.ts'),
+  'zone rm': () => import('./run/zone/rm.ts'),
+  'zone inspect': () => import('./run/zone/inspect.ts'),
+  'zone commit': () => import('./run/zone/commit.ts'),
+  'zone kernel install': () => import('./run/zone/kernel-install.ts'),
+  'zone kernel ls': () => import('./run/zone/kernel-ls.ts'),
+  'zone kernel rm': () => import('./run/zone/kernel-rm.ts'),
+  'zone kernel use': () => import('./run/zone/kernel-use.ts'),
+  'zone volume ls': () => import('./run/zone/volume-ls.ts'),
+  'zone volume rm': () => import('./run/zone/volume-rm.ts'),
+  doctor: () => import('./run/doctor.ts'),
   help: () => import('./run/help.ts'),
 };
 
@@ -56,29 +72,28 @@ export async function main(args: string[]): Promise<void> {
   process.exit(status);
 }
 
-async function dispatch({ command, operands, values }: CommandLine): Promise<number> {
+async function dispatch({ topic, operands, values }: CommandLine): Promise<number> {
   if (values.version) {
     const { formatVersion } = await import('./version.ts');
     print(formatVersion(values));
     return 0;
   }
-  if (values.help) {
-    print(command === undefined ? formatOverview() : formatHelp(command));
-    return 0;
+  if (values.help || topic === undefined || findCommand(topic) === undefined) {
+    const { formatHelp, formatOverview } = await import('./help.ts');
+    const text = topic === undefined ? formatOverview() : formatHelp(topic);
+    if (!values.help) process.stderr.write(text);
+    else print(text);
+    return values.help ? 0 : usageStatus;
   }
-  if (command === undefined) {
-    process.stderr.write(formatOverview());
-    return usageStatus;
-  }
-  const { signal, status } = watchInterrupts();
+  const command = topic as CommandName;
+  const interruption = watchInterrupts();
   const { run } = await load[command]();
   try {
-    return await run({ operands, values, signal });
+    return await run({ operands, values, signal: interruption.signal, interruption });
   } catch (error) {
-    const interrupted = status();
+    const interrupted = interruption.status();
     if (interrupted === undefined) throw error;
-    const left =
-      command === 'pull' ? 'what was downloaded is kept for the next time' : 'no unfinished output is left';
+    const left = leftBehind[command] ?? 'no unfinished output is left';
     // Programs that asked for JSON read this as well.
     if (values.json)
       printJson({ error: { code: 'cancelled', message: 'interrupted', detail: {}, hint: left } });
@@ -88,3 +103,12 @@ async function dispatch({ command, operands, values }: CommandLine): Promise<num
     return interrupted;
   }
 }
+
+/** What an interrupt leaves, where it is not nothing. */
+const leftBehind: Readonly<Partial<Record<CommandName, string>>> = {
+  pull: 'what was downloaded is kept for the next time',
+  run: 'the zone was killed',
+  'zone exec': 'the command was hung up, the zone goes on',
+  'zone attach': 'the zone goes on',
+  'zone logs': 'the zone goes on',
+};

@@ -3,7 +3,12 @@ import {
   type CommandName,
   commandGroups,
   commonOptions,
+  type FamilyName,
   findCommand,
+  findFamily,
+  membersOf,
+  summaryOf,
+  type Topic,
 } from './command/index.ts';
 import { environment, exitStatuses, files } from './facts.ts';
 import { describeOption, formatFlag, formatUsage, overviewExamples, splitOptions } from './help.ts';
@@ -31,18 +36,18 @@ const cache = [
 
 /** The manual page of `shale` itself, in Markdown: doc/man/shale.md. */
 export function formatManualOverview(): string {
-  const row = (name: CommandName) => `- [\`shale ${name}\`](${page(name)}): ${findCommand(name)!.summary}`;
+  const row = (name: Topic) => `- [\`shale ${name}\`](${manualPage(name)}): ${summaryOf(name)}`;
   const groups = commandGroups.map(({ title, names }) => `${title}:\n\n${names.map(row).join('\n')}`);
   return join([
     '# shale',
     'Pulls OCI images and turns them into root filesystems: squashfs, tar or a directory, exact and reproducible. It needs ' +
-      'no root, no daemon and no other program.',
+      'no root, no daemon and no other program. To run images in virtual machines it needs a hypervisor ([shale doctor](shale-doctor.md)).',
     block(['shale COMMAND [ARGUMENTS] [OPTIONS]']),
     '## Commands',
     ...groups,
     'Flags may stand anywhere, as `--flag VALUE` or `--flag=VALUE`; `--` ends them. A flag that is given twice counts as given ' +
-      'last, but `--insecure-registry`, which adds up. Sizes are bytes, or take `K`, `M`, `G`, `T` (also `KiB` and the like) for powers of 1024, `KB`, `MB`, … for powers of ' +
-      '1000.',
+      'last, but those that add up (`--insecure-registry`, `--env`, `--volume` and whatever else may be given again). Sizes are bytes, or take `K`, `M`, `G`, `T` (also `KiB` and the like) for powers of 1024, `KB`, `MB`, … for powers of ' +
+      '1000. Times are seconds, or take `ms`, `s`, `m`, `h`.',
     '## Options',
     list(commonOptions, undefined),
     '## Images',
@@ -79,13 +84,58 @@ export function formatManualOverview(): string {
   ]);
 }
 
-/** The manual page of a command, in Markdown: doc/man/shale-NAME.md. */
-export function formatManual(name: CommandName): string {
+/** The manual page of a command, or of a family with all its commands, in Markdown: doc/man/shale-NAME.md. */
+export function formatManual(topic: Topic): string {
+  const [name = topic] = topic.split(' ');
+  return findFamily(name) ? formatFamily(name as FamilyName) : formatCommand(name as CommandName);
+}
+
+/** The file of the page that a command or a family is on. */
+export function manualPage(topic: Topic): string {
+  return `shale-${topic.split(' ')[0]}.md`;
+}
+
+function formatFamily(family: FamilyName): string {
+  const names = membersOf(family);
+  const row = (name: CommandName) =>
+    `- [\`shale ${name}\`](#shale-${name.replaceAll(' ', '-')}): ${findCommand(name)!.summary}`;
+  return join([
+    `# shale ${family}`,
+    sentence(summaryOf(family)),
+    block([`shale ${family} COMMAND [ARGUMENTS] [OPTIONS]`]),
+    ...findFamily(family)!.description,
+    names.map(row).join('\n'),
+    ...names.flatMap(name => {
+      const command: Command = findCommand(name)!;
+      const { own, registry, limits } = splitOptions(command);
+      const special = Object.entries(command.statuses ?? {}).map(([status, what]) => `- ${status}: ${what}`);
+      return [
+        `## shale ${name}`,
+        sentence(command.summary),
+        block([formatUsage(name)]),
+        ...command.description,
+        ...(command.operands.length === 0 ? [] : [definitions(operands(command))]),
+        list([...own, ...registry, ...limits, 'help'], name),
+        command.examples.map(({ what, line }) => `${what}:\n\n${block([line])}`).join('\n\n'),
+        ...(special.length === 0
+          ? []
+          : ['Exit statuses that mean something special here:', special.join('\n')]),
+      ];
+    }),
+    ...statusSection({}),
+    same,
+  ]);
+}
+
+const same =
+  'The environment, signals, JSON and progress are the same for all commands: see [shale](shale.md).';
+
+function formatCommand(name: CommandName): string {
   const command: Command = findCommand(name)!;
   const { own, registry, limits } = splitOptions(command);
   return join([
     `# shale ${name}`,
-    `${command.summary[0]!.toUpperCase()}${command.summary.slice(1)}.`,
+    sentence(command.summary),
     block([formatUsage(name)]),
     ...command.description,
     ...(command.operands.length === 0 ? [] : ['## Arguments', definitions(operands(command))]),
@@ -109,17 +159,25 @@ export function formatManual(name: CommandName): string {
     '## Examples',
     command.examples.map(({ what, line }) => `${what}:\n\n${block([line])}`).join('\n\n'),
     ...statusSection(command.statuses ?? {}),
-    'The environment, signals, JSON and progress are the same for all commands: see [shale](shale.md).',
+    same,
   ]);
+}
+
+function sentence(summary: string): string {
+  return `${summary[0]!.toUpperCase()}${summary.slice(1)}.`;
 }
 
 function statusSection(special: Readonly<Record<number, string>>): string[] {
   const all = exitStatuses();
-  const chosen =
-    Object.keys(special).length === 0
-      ? all
-      : all.map(row => ({ ...row, what: special[row.status] ?? row.what }));
-  const rows = chosen.map(({ status, code, what }) => `| ${status} | ${code} | ${what} |`);
+  // One that only this command has stands at its place.
+  const own = Object.keys(special)
+    .map(Number)
+    .filter(status => !all.some(row => row.status === status))
+    .map(status => ({ status, code: '', what: special[status]! }));
+  const chosen = [...all.map(row => ({ ...row, what: special[row.status] ?? row.what })), ...own];
+  const rows = chosen
+    .sort((one, other) => one.status - other.status)
+    .map(({ status, code, what }) => `| ${status} | ${code} | ${what} |`);
   return ['## Exit status', ['| status | code | meaning |', '| --- | --- | --- |', ...rows].join('\n')];
 }
 
@@ -132,13 +190,9 @@ function operands({ operands }: Command): Readonly<Record<string, string>> {
   );
 }
 
-function page(name: CommandName): string {
-  return `shale-${name}.md`;
-}
-
-function list(names: readonly OptionName[], command: CommandName | undefined): string {
+function list(names: readonly OptionName[], topic: Topic | undefined): string {
   return names
-    .map(name => `- \`${formatFlag(name, command, { aligned: false })}\`: ${describeOption(name, command)}`)
+    .map(name => `- \`${formatFlag(name, topic, { aligned: false })}\`: ${describeOption(name, topic)}`)
     .join('\n');
 }
 

@@ -1,17 +1,24 @@
 import { type LayerLimits, limitTable } from '../engine/limits.ts';
 import { formatCount, formatSize } from './quantity.ts';
+import { zoneOptions } from './zone-option.ts';
 
 /** One flag: all that parsing, --help, suggestions and the manual know of it. */
 export interface Option {
-  /** `limit-size` and `limit-count` also take `none`, which lifts the limit; a `list` has commas, and adds up when given again. */
+  /**
+   * `limit-size` and `limit-count` also take `none`, which lifts the limit; a `list` has commas; a `list` and `texts` add up when
+   * given again; `any-text` may be empty; a `duration` is in milliseconds.
+   */
   readonly kind:
     | 'flag'
     | 'text'
+    | 'any-text'
+    | 'texts'
     | 'list'
     | 'choice'
     | 'size'
     | 'count'
     | 'integer'
+    | 'duration'
     | 'limit-size'
     | 'limit-count';
   readonly short?: string;
@@ -24,7 +31,7 @@ export interface Option {
 }
 
 /**
- * Every flag of every command. A name means the same wherever it is allowed; a command may have fewer of the choices, another
+ * Every flag of every command; those that only zones have are in a file of their own. A letter may mean one flag here and another there. A name means the same wherever it is allowed; a command may have fewer of the choices, another
  * default, and help that fits it better (`Command.refinements`).
  */
 export const options = {
@@ -146,6 +153,7 @@ export const options = {
     help: 'how progress is shown on standard error',
     default: 'auto',
   },
+  ...zoneOptions,
   markdown: { kind: 'flag', help: 'print the manual page as Markdown' },
   'max-size': limit('size', 'totalBytes', 'bytes in all layers together, uncompressed'),
   'max-ratio': limit('count', 'ratio', 'uncompressed bytes for each compressed one'),
@@ -166,9 +174,9 @@ type ValueOf<O extends Option> = O extends { kind: 'flag' }
   ? true
   : O extends { kind: 'choice'; choices: readonly (infer Choice)[] }
     ? Choice
-    : O extends { kind: 'text' }
+    : O extends { kind: 'text' | 'any-text' }
       ? string
-      : O extends { kind: 'list' }
+      : O extends { kind: 'list' | 'texts' }
         ? readonly string[]
         : number;
 

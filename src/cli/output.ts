@@ -11,9 +11,19 @@ export async function printBytes(bytes: Uint8Array): Promise<void> {
   if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
 }
 
+/** The same to standard error. */
+export async function printErrorBytes(bytes: Uint8Array): Promise<void> {
+  if (!process.stderr.write(bytes)) await once(process.stderr, 'drain');
+}
+
 /** Waits until standard output has taken all it was given and can take more. */
 export async function flush(): Promise<void> {
   await new Promise<void>(done => process.stdout.write('', () => done()));
+}
+
+/** The same for standard error; at once if nobody reads it any more. */
+export async function flushErrors(): Promise<void> {
+  await new Promise<void>(done => process.stderr.write('', () => done()));
 }
 
 /** Writes one line to standard error. */

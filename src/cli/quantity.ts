@@ -92,3 +92,13 @@ export function findSize(text: string): number | undefined {
   const size = Number(digits) * base ** ' kmgtp'.indexOf(prefix.toLowerCase() || ' ');
   return Number.isSafeInteger(size) ? size : undefined;
 }
+
+const durations: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 };
+
+/** Milliseconds: `10`, `10s`, `1.5s`, `500ms`, `5m`, `1h`; a bare number is seconds. `undefined` if it is none or no whole number of them. */
+export function findDuration(text: string): number | undefined {
+  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?) ?(ms|s|m|min|h)?$/i.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  const duration = Math.round(Number(digits) * durations[unit.toLowerCase() || 's']! * 1000) / 1000;
+  return Number.isSafeInteger(duration) ? duration : undefined;
+}

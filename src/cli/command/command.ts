@@ -1,3 +1,4 @@
+import type { Interruption } from '../interrupt.ts';
 import type { Option, OptionName, Values } from '../option.ts';
 
 /** What a command is called with. */
@@ -6,6 +7,8 @@ export interface Invocation {
   readonly values: Values;
   /** Aborted by Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
+  /** For a command that gives signals another meaning. */
+  readonly interruption: Interruption;
 }
 
 /** Does what the command says; resolves to the exit status, rejects with a ShaleError. */
@@ -17,6 +20,8 @@ export interface Operand {
   readonly optional?: true;
   /** One or more. */
   readonly many?: true;
+  /** Another program's command line: from here on nothing is a flag of ours. The last operand, after one that is always there. */
+  readonly verbatim?: true;
 }
 
 export interface Example {
@@ -43,3 +48,12 @@ export interface Command {
 }
 
 export type Commands = Readonly<Record<string, Command>>;
+
+/** Commands that begin with the same word, such as `zone ls` and `zone rm`: what `shale zone --help` says of them. */
+export interface Family {
+  readonly summary: string;
+  /** Paragraphs. */
+  readonly description: readonly string[];
+}
+
+export type Families = Readonly<Record<string, Family>>;

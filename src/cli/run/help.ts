@@ -1,20 +1,17 @@
-import { commandNames, findNearestCommand, type Invocation } from '../command/index.ts';
-import { UsageError } from '../error.ts';
+import { findTopic, type Invocation } from '../command/index.ts';
 import { formatHelp, formatOverview } from '../help.ts';
 import { print } from '../output.ts';
+import { unknownCommand } from '../parse.ts';
 
-export async function run({ operands: [word], values }: Invocation): Promise<number> {
-  const name = commandNames.find(each => each === word);
-  if (word !== undefined && name === undefined) {
-    const nearest = findNearestCommand(word);
-    const suggestion = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
-    throw new UsageError(`there is no command ${JSON.stringify(word)}${suggestion}`, 'see shale --help');
-  }
+export async function run({ operands: words, values }: Invocation): Promise<number> {
+  const found = findTopic(words);
+  if (words.length > (found?.length ?? 0)) throw unknownCommand(words.join(' '), found?.topic);
+  const topic = found?.topic;
   if (values.markdown) {
     const { formatManual, formatManualOverview } = await import('../manual.ts');
-    print(name === undefined ? formatManualOverview() : formatManual(name));
+    print(topic === undefined ? formatManualOverview() : formatManual(topic));
   } else {
-    print(name === undefined ? formatOverview() : formatHelp(name));
+    print(topic === undefined ? formatOverview() : formatHelp(topic));
   }
   return 0;
 }

@@ -22,6 +22,9 @@ export interface ZoneSummary {
 
 /** All that is known of one zone; more than is listed here may be there. */
 export interface ZoneReport extends ZoneSummary {
+  /** Whether its command reads standard input, and whether it has a terminal. */
+  readonly interactive: boolean;
+  readonly terminal: boolean;
   readonly [detail: string]: unknown;
 }
 
@@ -71,4 +74,6 @@ export interface DoctorCheck {
 
 export interface DoctorReport {
   readonly checks: readonly DoctorCheck[];
+  /** Whether a zone can run here at all. */
+  readonly usable: boolean;
 }

@@ -1,23 +1,9 @@
+import type { LaunchTimes, ZoneStreams } from '../../zone/index.ts';
 import type { ImageOptions, WarningSummary } from '../options.ts';
 
+export type { LaunchTimes, ZoneStreams, ZoneTerminal } from '../../zone/index.ts';
+
 export type VmmChoice = 'auto' | 'qemu' | 'firecracker' | 'cloud-hypervisor' | 'uml';
-
-/** Where the streams of a process in a zone come from and go to. */
-export interface ZoneStreams {
-  /** Absent: /dev/null. It is read as fast as the process reads, and its `return` is called when nobody reads it any more. */
-  readonly stdin?: AsyncIterable<Uint8Array> | undefined;
-  /** What it returns is awaited before more is taken from the guest. */
-  readonly stdout: (chunk: Uint8Array) => void | Promise<void>;
-  readonly stderr: (chunk: Uint8Array) => void | Promise<void>;
-  /** The process gets a terminal of its own, of this size; then everything is `stdout`. */
-  readonly terminal?: ZoneTerminal | undefined;
-}
-
-export interface ZoneTerminal {
-  size(): { readonly rows: number; readonly columns: number };
-  /** Calls the listener whenever the size has changed; the result takes it back. */
-  onResize(listener: () => void): () => void;
-}
 
 /** What can be done to a process while it runs; for `onStart`. */
 export interface ZoneControl {
@@ -37,15 +23,8 @@ export interface ZoneEnd {
   readonly signal?: string | undefined;
   readonly outOfMemory?: boolean | undefined;
   readonly timedOut?: boolean | undefined;
-}
-
-/** How long a launch took, step by step, in milliseconds. */
-export interface LaunchTimes {
-  /** In the order in which they happened; each from the end of the one before. */
-  readonly steps: readonly { readonly name: string; readonly milliseconds: number }[];
-  readonly total: number;
-  /** Whether a saved state was restored. */
-  readonly warm: boolean;
+  /** Why it could not be executed, where the status is 126 or 127 for that. */
+  readonly failure?: string | undefined;
 }
 
 /** What is run, and in what machine. `memory` is the zone's own, in bytes. */
@@ -162,6 +141,8 @@ export interface LogsRequest extends ZoneOptions {
   readonly follow?: boolean | undefined;
   /** What it returns is awaited before the next one is given. */
   readonly onRecord: (record: LogRecord) => void | Promise<void>;
+  /** What was there has been given, and what comes now is new; awaited. */
+  readonly onCaughtUp?: (() => void | Promise<void>) | undefined;
 }
 
 export interface CommitRequest extends ZoneOptions {
