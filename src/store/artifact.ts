@@ -1,14 +1,14 @@
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { chmodSync, closeSync, lstatSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { wrapErrno } from '../error/index.ts';
-import { registerUnfinished, removeTree, syncDirectoryNow, syncFile } from '../host/index.ts';
+import { syncDirectoryNow, syncFile } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { type ArtifactKey, formatArtifactKey } from './artifact-key.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Row } from './database.ts';
+import { DraftDirectory } from './draft-directory.ts';
 import { StoreError, wrapStore } from './error.ts';
 import { useGrain } from './images.ts';
-import { createLease, type OpenLease } from './lease.ts';
 
 /** A rendered artifact: a file that can be made again, and need not be. */
 export interface StoredArtifact {
@@ -33,9 +33,6 @@ export interface ArtifactDraft extends Disposable {
   commit(artifact: { readonly digest?: Digest | undefined; readonly size: number }): Promise<StoredArtifact>;
 }
 
-/** The start of a directory's name in `artifacts` in which one is being made; the lease's name follows. */
-export const draftPrefix = '.draft-';
-
 /** The artifact of a key, if its file is there in full size. That it is used is recorded. */
 export function findArtifact(catalogue: Catalogue, key: ArtifactKey): StoredArtifact | undefined {
   const { database, layout } = catalogue;
@@ -58,23 +55,19 @@ export function listArtifacts({ database, layout }: Catalogue): StoredArtifact[]
     .map(row => readArtifact(row, layout.artifacts));
 }
 
+/** What the database knows of the artifact of that name, whether or not its file is there. */
+export function knownArtifact({ database, layout }: Catalogue, key: string): StoredArtifact | undefined {
+  const row = database.first('SELECT * FROM artifact WHERE key = ?', key);
+  return row && readArtifact(row, layout.artifacts);
+}
+
 /** Begins one; `extension` is how its file's name ends, such as `sqfs`. */
 export function createArtifact(catalogue: Catalogue, key: ArtifactKey, extension: string): ArtifactDraft {
   if (!/^[a-z0-9]+(\.[a-z0-9]+)*$/.test(extension)) {
     throw new StoreError('internal', `${JSON.stringify(extension)} cannot end an artifact's name`);
   }
   const name = formatArtifactKey(key);
-  const lease = createLease(catalogue, `render of ${key.manifest} as ${key.format}`, [key.manifest]);
-  try {
-    return new OpenDraft(catalogue, key, `${name}.${extension}`, lease);
-  } catch (error) {
-    lease.release();
-    throw wrapStore(
-      error,
-      `cannot begin an artifact in ${catalogue.layout.artifacts}`,
-      catalogue.layout.root,
-    );
-  }
+  return new OpenDraft(catalogue, key, `${name}.${extension}`);
 }
 
 class OpenDraft implements ArtifactDraft {
@@ -82,20 +75,15 @@ class OpenDraft implements ArtifactDraft {
   readonly #catalogue: Catalogue;
   readonly #key: ArtifactKey;
   readonly #file: string;
-  readonly #directory: string;
-  readonly #lease: OpenLease;
-  readonly #forget: () => void;
-  #open = true;
+  readonly #directory: DraftDirectory;
 
-  constructor(catalogue: Catalogue, key: ArtifactKey, file: string, lease: OpenLease) {
+  constructor(catalogue: Catalogue, key: ArtifactKey, file: string) {
+    const purpose = `render of ${key.manifest} as ${key.format}`;
     this.#catalogue = catalogue;
     this.#key = key;
     this.#file = file;
-    this.#lease = lease;
-    this.#directory = join(catalogue.layout.artifacts, draftPrefix + lease.id);
-    this.path = join(this.#directory, file);
-    mkdirSync(this.#directory, { mode: 0o700 });
-    this.#forget = registerUnfinished(() => this[Symbol.dispose]());
+    this.#directory = new DraftDirectory(catalogue, catalogue.layout.artifacts, purpose, [key.manifest]);
+    this.path = join(this.#directory.path, file);
   }
 
   async commit({ digest, size }: { digest?: Digest | undefined; size: number }): Promise<StoredArtifact> {
@@ -119,8 +107,12 @@ class OpenDraft implements ArtifactDraft {
         renameSync(this.path, place);
         syncDirectoryNow(layout.artifacts);
         reach('artifact-renamed');
+        // A tree of the same bytes stays, where they are known to be the same.
+        const sql = 'DELETE FROM artifact WHERE key = ? AND (digest IS NULL OR digest <> ?)';
+        database.run(sql, row.key, row.digest ?? '');
         database.run(
-          'INSERT OR REPLACE INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+          `INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
+           file = excluded.file, size = excluded.size, created = excluded.created, used = excluded.used`,
           ...Object.values(row),
         );
       });
@@ -133,21 +125,12 @@ class OpenDraft implements ArtifactDraft {
   }
 
   [Symbol.dispose](): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#forget();
-    try {
-      removeTree(this.#directory);
-      this.#lease.release();
-    } catch {
-      // Its process is gone soon, and gc takes what is left: why it came to this matters more.
-      this.#lease[Symbol.dispose]();
-    }
+    this.#directory[Symbol.dispose]();
   }
 }
 
 /** Checks what was written, and makes it durable and the owner's alone. */
-async function syncPrivate(path: string, size: number): Promise<void> {
+export async function syncPrivate(path: string, size: number): Promise<void> {
   const stats = lstatSync(path);
   if (!stats.isFile() || stats.size !== size) {
     throw new StoreError('internal', `${path} has ${stats.size} bytes, not ${size}`);

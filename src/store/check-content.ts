@@ -87,7 +87,7 @@ export function checkArtifacts(check: Check): Part {
 }
 
 /** What is wrong with a file; one that went away meanwhile was somebody's to remove, and is right. */
-async function judge(
+export async function judge(
   check: Check,
   path: string,
   stats: Stats,
@@ -107,7 +107,8 @@ async function judge(
   }
 }
 
-async function hashFile(check: Check, path: string, size: number, digest: Digest): Promise<string> {
+/** The digest of a file, by the algorithm of the one that it should have. */
+export async function hashFile(check: Check, path: string, size: number, digest: Digest): Promise<string> {
   const algorithm = digestAlgorithm(digest);
   const hash = createHash(algorithm);
   for await (const chunk of readLocation({ path, offset: 0, size }, check)) {
@@ -122,7 +123,8 @@ function drop({ damaged, repair }: Check, damage: Omit<Damage, 'action'>, path: 
   damaged.push({ ...damage, action: repair ? 'dropped' : 'none' });
 }
 
-function dropArtifact(
+/** Tells of a damaged artifact; a repair removes it, and its tree with it. */
+export function dropArtifact(
   check: Check,
   artifact: StoredArtifact,
   stats: Stats | undefined,
@@ -136,6 +138,8 @@ function dropArtifact(
     database.write(() => {
       if (current() !== created.getTime()) return;
       if (stats !== undefined) removeSame(path, stats);
+      const tree = database.first('SELECT file FROM verity WHERE key = ?', key);
+      if (tree !== undefined) removeTree(layout.artifact(tree.file as string));
       database.run('DELETE FROM artifact WHERE key = ?', key);
     });
   }
@@ -144,7 +148,7 @@ function dropArtifact(
 }
 
 /** Unless another one has come in its place. */
-function removeSame(path: string, { ino }: Stats): void {
+export function removeSame(path: string, { ino }: Stats): void {
   if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) removeTree(path);
 }
 

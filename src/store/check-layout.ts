@@ -9,6 +9,7 @@ import type { Check } from './fsck.ts';
 import { blobsOf, describeImage, type StoredBlob, type StoredImage } from './image.ts';
 import { formatLayoutIndex } from './layout-index.ts';
 import { layoutMarker, reopenRebuilt } from './open.ts';
+import { listVerity } from './verity.ts';
 
 /** The database is consistent in itself. False if it is not, and stays so: then nothing that it says counts. */
 export async function checkDatabase({ catalogue, damaged, repair }: Check): Promise<boolean> {
@@ -36,7 +37,7 @@ export function checkModes({ catalogue, damaged, repair }: Check): void {
   const { root } = layout;
   const files = [
     ...images.all().flatMap(image => blobsOf(image).map(({ digest }) => layout.blob(digest))),
-    ...listArtifacts(catalogue).map(({ path }) => path),
+    ...[...listArtifacts(catalogue), ...listVerity(catalogue)].map(({ path }) => path),
   ];
   for (const path of new Set([root, ...files])) {
     const stats = lstatSync(path, { throwIfNoEntry: false });

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { ShaleError } from '../error/index.ts';
 import { StoreError } from './error.ts';
 import { isDiskFull } from './reserve.ts';
-import { schema, schemaVersion } from './schema.ts';
+import { migrations, schema, schemaVersion } from './schema.ts';
 import { isSqlite, openDatabaseFile } from './sqlite.ts';
 
 /** How long to wait for another process's transaction, in milliseconds. All of ours are short. */
@@ -117,7 +117,8 @@ export function findDatabase(path: string): Found {
         hint: 'use that Shale, or another --root',
       });
     }
-    if (version === schemaVersion) {
+    if (version > 0) {
+      if (version < schemaVersion) migrate(connection);
       connection.prepare('SELECT value FROM state').all();
       const database = new Database(path, connection);
       connection = undefined;
@@ -134,6 +135,19 @@ export function findDatabase(path: string): Found {
   } finally {
     connection?.close();
   }
+}
+
+/** Brings the tables of an earlier version up to date, whoever else does the same; what is in them stays. */
+function migrate(connection: DatabaseSync): void {
+  connection.exec('BEGIN IMMEDIATE');
+  const read = connection.prepare('PRAGMA user_version');
+  for (;;) {
+    const { user_version: version } = read.get() as { user_version: number };
+    const step = migrations[version];
+    if (step === undefined) break;
+    connection.exec(`${step} PRAGMA user_version = ${version + 1};`);
+  }
+  connection.exec('COMMIT');
 }
 
 /** Makes a database where nothing is yet. Whoever calls this holds the layout's lock, and renames the result. */

@@ -12,6 +12,8 @@ export type Failpoint =
   | 'images-changed'
   | 'index-written'
   | 'artifact-renamed'
+  | 'verity-renamed'
+  | 'warm-renamed'
   | 'lease-locked'
   | 'gc-moved'
   | 'gc-committed';

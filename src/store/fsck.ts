@@ -4,6 +4,7 @@ import type { Digest } from '../oci/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import { checkArtifacts, checkBlobs, checkLayerIndexes } from './check-content.ts';
 import { checkDatabase, checkLayoutFiles, checkModes, findMissingBlobs } from './check-layout.ts';
+import { checkTrees } from './check-verity.ts';
 import type { StoredBlob, StoredImage } from './image.ts';
 
 export interface FsckOptions {
@@ -19,7 +20,7 @@ export interface FsckOptions {
 }
 
 export interface Damage {
-  readonly kind: 'blob' | 'index' | 'artifact' | 'layout' | 'database' | 'mode';
+  readonly kind: 'blob' | 'index' | 'artifact' | 'verity' | 'layout' | 'database' | 'mode';
   /** A digest, or a path below the root. */
   readonly name: string;
   readonly problem: string;
@@ -28,7 +29,7 @@ export interface Damage {
 }
 
 export interface FsckReport {
-  /** How many blobs, layer indexes and artifacts were read. */
+  /** How many blobs, layer indexes, artifacts and hash trees were read. */
   readonly checked: number;
   /** What they held. */
   readonly bytes: number;
@@ -66,7 +67,7 @@ export async function checkStore(catalogue: Catalogue, options: FsckOptions = {}
   if (isKnown) {
     checkModes(check);
     checkLayoutFiles(check);
-    parts.push(checkArtifacts(check));
+    parts.push(checkArtifacts(check), checkTrees(check));
   }
   for (const part of parts) total += part.bytes;
   for (const part of parts) await part.run();

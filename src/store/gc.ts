@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { wrapErrno } from '../error/index.ts';
+import type { Candidate, StoredKind } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { mark } from './mark.ts';
-import { type Candidate, type StoredKind, sweep } from './sweep.ts';
+import { sweep } from './sweep.ts';
 import { createTrash, emptyTrash, type Trash } from './trash.ts';
 
 export interface GcOptions {
@@ -69,10 +70,11 @@ export function collect(
   return { removed, kept, freedBytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-/** Files of artifacts whose rows are gone, unless one was made anew meanwhile. */
+/** Files of artifacts and trees whose rows are gone, unless one was made anew meanwhile. */
 function takeOrphans({ database, layout }: Catalogue, trash: Trash): void {
   for (const file of trash.orphans) {
-    const row = database.first('SELECT key FROM artifact WHERE file = ?', file);
+    const sql = 'SELECT key FROM artifact WHERE file = ? UNION ALL SELECT key FROM verity WHERE file = ?';
+    const row = database.first(sql, file, file);
     if (row === undefined) trash.take(layout.artifact(file));
   }
 }
@@ -81,6 +83,7 @@ const tooYoung = 'it is younger than what was asked for';
 
 function why(kind: StoredKind): string {
   if (kind === 'lease') return 'it was interrupted, and is not waited for any longer';
+  if (kind === 'initramfs') return 'nobody has used it for a day';
   if (kind === 'temporary') return 'a process left it behind';
   return 'nothing refers to it';
 }

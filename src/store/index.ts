@@ -6,11 +6,15 @@
  *     ROOT/blobs/ALGORITHM/HEX        immutable; only complete, verified blobs ever have such a name
  *     ROOT/ingest/ALGORITHM-HEX.part  a blob on its way; .state says what of it is there, .lock who is at it
  *     ROOT/layers/ALGORITHM/HEX       what was made of a layer, by its diffID
- *     ROOT/artifacts/KEY.EXT          rendered images
+ *     ROOT/artifacts/KEY.EXT          rendered images; their hash trees are beside them, as KEY.EXT.verity
+ *     ROOT/warm/KEY/NAME/             what was made of an artifact to start something faster; a lock in it says who uses it
  *     ROOT/leases/ID                  locked while its process lives
  *     ROOT/trash                      what gc has taken away and not yet deleted
  *     ROOT/reserve                    room for gc and rm on a disk that is full
  *     ROOT/shale.db                   images, artifacts, leases, times of use (SQLite, write-ahead log)
+ *
+ * Other modules have directories there: of `initramfs` gc takes what was not read for a day; `kernels`, `volumes` and `zones`
+ * are only measured.
  *
  * Any number of processes share it. Three things keep them apart: a blob is fetched by whoever holds the lock of its
  * ingest; rows change in transactions, and gc decides and removes in one; what is not yet in any row is protected
@@ -21,10 +25,12 @@
  * change of images, and a flag in the same transaction says that it has yet to. A database that is lost or damaged is made
  * anew from index.json.
  *
- * The store knows digests, and not where blobs come from, nor what a layer index or an artifact holds.
+ * The store knows digests, and not where blobs come from, nor what a layer index or an artifact holds. What was made of an
+ * artifact, its tree and its directories, shares its fate: the same gc takes them all.
  */
 export type { ArtifactDraft, StoredArtifact } from './artifact.ts';
 export { type ArtifactKey, formatArtifactKey } from './artifact-key.ts';
+export type { StoredKind } from './candidate.ts';
 export { StoreError } from './error.ts';
 export type { Failpoint, Reach } from './failpoint.ts';
 export type { Damage, FsckOptions, FsckReport } from './fsck.ts';
@@ -43,6 +49,7 @@ export type { Lease } from './lease.ts';
 export type { StoreOptions } from './open.ts';
 export type { Removal } from './removal.ts';
 export { openStore, Store } from './store.ts';
-export type { StoredKind } from './sweep.ts';
 export { putTwin } from './twin.ts';
 export type { ImageUsage, UsageKind, UsageReport, UsageRow } from './usage.ts';
+export type { StoredVerity } from './verity.ts';
+export type { WarmDraft } from './warm.ts';

@@ -46,6 +46,22 @@ export class Layout {
     return join(this.root, 'artifacts');
   }
 
+  /** By the key of an artifact: directories that were made of it, by name. */
+  get warm(): string {
+    return join(this.root, 'warm');
+  }
+
+  /** The first root filesystems of kernels, which can be made again. Another module's. */
+  get initramfs(): string {
+    return join(this.root, 'initramfs');
+  }
+
+  /** What is others' alone, and never goes here. */
+  get foreign(): { readonly kernels: string; readonly volumes: string; readonly zones: string } {
+    const { root } = this;
+    return { kernels: join(root, 'kernels'), volumes: join(root, 'volumes'), zones: join(root, 'zones') };
+  }
+
   get leases(): string {
     return join(this.root, 'leases');
   }

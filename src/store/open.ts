@@ -84,12 +84,15 @@ export async function reopenRebuilt(catalogue: Catalogue): Promise<void> {
 /** The content of oci-layout (OCI image-spec, image-layout.md). */
 export const layoutMarker = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
+/** May be there first: other modules, which make directories in the root, do not wait for the cache. */
+const harmless = new Set(['lost+found', 'shale.lock', 'initramfs', 'kernels', 'volumes', 'zones']);
+
 /** The root itself: 0700, and nobody else's data. */
 function createRoot({ root, leases, database }: Layout): void {
   createParents(root);
   const isThere = (path: string) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   const ours = isThere(leases) || isThere(database);
-  const names = ours ? [] : readdirSync(root).filter(name => name !== 'lost+found' && name !== 'shale.lock');
+  const names = ours ? [] : readdirSync(root).filter(name => !harmless.has(name));
   // `leases` comes first of all that is made, so a cache that was cut off in its making is known for one. Without
   // this check, a slip in --root would give a directory of the user's to gc.
   if (names.length > 0) {

@@ -3,12 +3,13 @@ import { listArtifacts } from './artifact.ts';
 import type { Catalogue } from './catalogue.ts';
 import { collect } from './gc.ts';
 import { blobsOf, type ImageName, type StoredImage } from './image.ts';
+import { listVerity } from './verity.ts';
 
 /** What a removal did. */
 export interface Removal {
   /** The names that were there and are gone. */
   readonly images: readonly StoredImage[];
-  /** Bytes of blobs, layer indexes and artifacts that nothing else needed. */
+  /** Bytes of blobs, layer indexes, artifacts and what was made of these that nothing else needed. */
   readonly freedBytes: number;
 }
 
@@ -39,13 +40,13 @@ function belongsTo(catalogue: Catalogue, images: readonly StoredImage[]) {
   );
   const layers = new Set<string>(images.flatMap(image => image.layers.map(layer => layer.diffId)));
   const manifests = new Set(images.map(image => image.manifest));
-  const artifacts = new Set(
-    listArtifacts(catalogue)
-      .filter(({ manifest }) => manifests.has(manifest))
-      .map(({ path }) => path.slice(catalogue.layout.root.length + 1)),
-  );
+  const made = listArtifacts(catalogue).filter(({ manifest }) => manifests.has(manifest));
+  const keys = new Set(made.map(({ key }) => key));
+  const trees = listVerity(catalogue).filter(({ key }) => keys.has(key));
+  const files = new Set([...made, ...trees].map(({ path }) => path.slice(catalogue.layout.root.length + 1)));
   return ({ kind, name }: { kind: string; name: string }): boolean =>
     (kind === 'blob' && blobs.has(name)) ||
     (kind === 'index' && layers.has(name)) ||
-    (kind === 'artifact' && artifacts.has(name));
+    ((kind === 'artifact' || kind === 'verity') && files.has(name)) ||
+    (kind === 'warm' && keys.has(name.split('/')[1] ?? ''));
 }

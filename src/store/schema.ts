@@ -1,5 +1,18 @@
 /** Grows by one with each change of the tables; kept in the file as SQLite's `user_version`. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
+
+/** Hash trees of artifacts, which go with them: a row of `artifact` that is deleted or replaced takes its tree's along. */
+const verity = `
+CREATE TABLE verity (
+  key TEXT PRIMARY KEY REFERENCES artifact (key) ON DELETE CASCADE,
+  file TEXT NOT NULL,
+  root_hash TEXT NOT NULL,
+  salt TEXT NOT NULL,
+  data_blocks INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  digest TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
 
 /**
  * What the files do not say by themselves: names, use and leases. Times are milliseconds since 1970, digests text. All
@@ -40,4 +53,7 @@ CREATE TABLE lease_digest (
   digest TEXT NOT NULL,
   PRIMARY KEY (lease, digest)
 ) STRICT, WITHOUT ROWID;
-`;
+${verity}`;
+
+/** What makes the tables of a version those of the next; by the version that it is for. */
+export const migrations: Readonly<Record<number, string>> = { 1: verity };

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { BlobLocation } from '../content/index.ts';
 import { syncDirectoryNow } from '../host/index.ts';
 import { type Digest, formatPlatform, formatReference, parsePlatform, parseReference } from '../oci/index.ts';
+import type { VerityTree } from '../verity/index.ts';
 import {
   type ArtifactDraft,
   createArtifact,
@@ -23,6 +24,8 @@ import { createLease, type Lease } from './lease.ts';
 import { openCatalogue, type StoreOptions } from './open.ts';
 import { type Removal, removeImages } from './removal.ts';
 import { measureUsage, type UsageReport } from './usage.ts';
+import { findVerity, putVerity, type StoredVerity } from './verity.ts';
+import { createWarm, dropWarm, type WarmDraft, warmPlace } from './warm.ts';
 
 /** Opens the cache; it is created if it is not there. */
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
@@ -160,6 +163,38 @@ export class Store implements Disposable {
   /** Begins to make one; the extension ends its file's name. */
   createArtifact(key: ArtifactKey, extension: string): ArtifactDraft {
     return createArtifact(this.#catalogue, key, extension);
+  }
+
+  /** The hash tree of an artifact, if it has one. */
+  findVerity(artifact: StoredArtifact): StoredVerity | undefined {
+    return findVerity(this.#catalogue, artifact);
+  }
+
+  /** Has `make` write a hash tree to a path, and keeps it beside its artifact. StoreError `not-found` if that has gone meanwhile. */
+  async putVerity(
+    artifact: StoredArtifact,
+    make: (path: string) => Promise<VerityTree>,
+  ): Promise<StoredVerity> {
+    return await putVerity(this.#catalogue, artifact, make);
+  }
+
+  /**
+   * Where a directory of that name is that was made of an artifact to start something faster, whether or not it is there. It
+   * goes with the artifact, but not while somebody holds a lock, be it shared, of a file `lock` or `*.lock` in it. Who has taken
+   * one has the directory; if it has gone by then, taking it fails with ENOENT.
+   */
+  warmDirectory(artifactKey: string, name: string): string {
+    return warmPlace(this.#catalogue.layout, artifactKey, name);
+  }
+
+  /** Begins to make such a directory; the artifact stays meanwhile. */
+  createWarm(artifact: StoredArtifact, name: string): WarmDraft {
+    return createWarm(this.#catalogue, artifact, name);
+  }
+
+  /** Removes one that is of no use. False if it is in use. */
+  dropWarm(artifactKey: string, name: string): boolean {
+    return dropWarm(this.#catalogue, artifactKey, name);
   }
 
   /** What `putLayerIndex` stored, proven to be it; `undefined` if there is none or it is damaged. */

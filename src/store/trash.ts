@@ -7,7 +7,7 @@ import { type Layout, listNames } from './layout.ts';
 /** Takes files out of sight at once, so that the transaction is short; they are deleted after it. */
 export interface Trash {
   take(path: string): void;
-  /** Artifacts whose rows go now; their files follow in a transaction of their own, so that no row outlives its file. */
+  /** Artifacts and trees whose rows go now; their files follow in a transaction of their own, so that no row outlives its file. */
   readonly orphans: string[];
 }
 

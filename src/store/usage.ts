@@ -1,10 +1,16 @@
 import { lstatSync } from 'node:fs';
 import { listArtifacts } from './artifact.ts';
+import { diskBytes } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { collect, type GcItem } from './gc.ts';
 import { blobsOf, type ImageName } from './image.ts';
+import { listNames } from './layout.ts';
+import { listVerity } from './verity.ts';
 
-export const usageKinds = ['blobs', 'artifacts', 'indexes', 'ingests', 'database'] as const;
+export const usageKinds = [
+  ...(['blobs', 'artifacts', 'indexes', 'ingests'] as const),
+  ...(['warm', 'initramfs', 'kernels', 'volumes', 'zones', 'database'] as const),
+] as const;
 export type UsageKind = (typeof usageKinds)[number];
 
 export interface UsageRow {
@@ -20,7 +26,7 @@ export interface ImageUsage extends ImageName {
   readonly size: number;
   /** Of these, what no other image of the cache has. The same image under two names is one. */
   readonly unique: number;
-  /** Bytes of its artifacts. */
+  /** Bytes of its artifacts and their hash trees. */
   readonly artifacts: number;
 }
 
@@ -47,13 +53,25 @@ export function measureUsage(catalogue: Catalogue): UsageReport {
     root: catalogue.layout.root,
     rows: [
       row('blobs', 'blob'),
-      row('artifacts', 'artifact'),
+      row('artifacts', 'artifact', 'verity'),
       row('indexes', 'index'),
       row('ingests', 'ingest', 'temporary'),
+      row('warm', 'warm'),
+      row('initramfs', 'initramfs'),
+      ...measureForeign(catalogue),
       measureDatabase(catalogue),
     ],
     images: measureImages(catalogue),
   };
+}
+
+/** What takes room in the root and is none of the cache's business. */
+function measureForeign({ layout }: Catalogue): UsageRow[] {
+  return (['kernels', 'volumes', 'zones'] as const).map(kind => {
+    const directory = layout.foreign[kind];
+    const names = listNames(directory).filter(name => !name.startsWith('.'));
+    return { kind, count: names.length, bytes: diskBytes(directory), reclaimable: 0 };
+  });
 }
 
 function measureDatabase({ layout }: Catalogue): UsageRow {
@@ -73,8 +91,9 @@ function measureImages(catalogue: Catalogue): ImageUsage[] {
     }
   }
   const artifacts = new Map<string, number>();
-  for (const { manifest, size } of listArtifacts(catalogue)) {
-    artifacts.set(manifest, (artifacts.get(manifest) ?? 0) + size);
+  const trees = new Map(listVerity(catalogue).map(({ key, size }) => [key, size]));
+  for (const { key, manifest, size } of listArtifacts(catalogue)) {
+    artifacts.set(manifest, (artifacts.get(manifest) ?? 0) + size + (trees.get(key) ?? 0));
   }
   return images.map(image => ({
     reference: image.reference,

@@ -6,7 +6,7 @@ import { BlockFile } from './file.ts';
 import { computeGeometry } from './geometry.ts';
 import { blockSize, digestSize, maxSaltSize } from './layout.ts';
 import { runPass } from './run-pass.ts';
-import { formatUuid, makeUuid, writeSuperblock } from './superblock.ts';
+import { makeUuid, writeSuperblock } from './superblock.ts';
 import type { VerityTree } from './tree.ts';
 
 export interface CreateVerityOptions {
@@ -54,7 +54,6 @@ export async function createVerityTree(options: CreateVerityOptions): Promise<Ve
     salt: Buffer.from(salt).toString('hex'),
     dataBlocks,
     hashOffset: 0,
-    uuid: formatUuid(uuid),
   };
 }
 

@@ -94,13 +94,6 @@ export function isUuidOf(uuid: Uint8Array, ours: Uint8Array): boolean {
   return (version >= 1 && version <= 7) || Buffer.compare(uuid, ours) === 0;
 }
 
-/** As people write it: `01234567-89ab-…`. */
-export function formatUuid(uuid: Uint8Array): string {
-  return Buffer.from(uuid)
-    .toString('hex')
-    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-}
-
 function padded(content: string | Uint8Array, size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   bytes.set(typeof content === 'string' ? Buffer.from(content, 'latin1') : content);

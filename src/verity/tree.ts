@@ -10,6 +10,4 @@ export interface VerityTree {
   readonly dataBlocks: number;
   /** Where the superblock is in the file, in bytes. */
   readonly hashOffset: 0;
-  /** Of the hash device; without any meaning to the kernel. */
-  readonly uuid: string;
 }

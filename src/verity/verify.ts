@@ -7,7 +7,7 @@ import { BlockFile } from './file.ts';
 import { computeGeometry } from './geometry.ts';
 import { blockSize } from './layout.ts';
 import { runPass } from './run-pass.ts';
-import { formatUuid, isUuidOf, makeUuid, readSuperblock, type VerityParameters } from './superblock.ts';
+import { isUuidOf, makeUuid, readSuperblock, type VerityParameters } from './superblock.ts';
 import type { VerityTree } from './tree.ts';
 
 export interface VerifyVerityOptions {
@@ -40,7 +40,7 @@ export async function verifyVerityTree(options: VerifyVerityOptions): Promise<Ve
   using tree = new BlockFile(options.tree);
   try {
     const parameters = checkParameters(tree, data, Buffer.from(rootHash, 'hex'));
-    const { uuid, salt, dataBlocks } = parameters;
+    const { salt, dataBlocks } = parameters;
     await compareLevels(data, tree, { parameters, rootHash: rootHash.toLowerCase(), jobs, signal });
     data.checkUnchanged();
     tree.checkUnchanged();
@@ -50,7 +50,6 @@ export async function verifyVerityTree(options: VerifyVerityOptions): Promise<Ve
       salt: Buffer.from(salt).toString('hex'),
       dataBlocks,
       hashOffset: 0,
-      uuid: formatUuid(uuid),
     };
   } catch (error) {
     throw wrapErrno(error, `cannot compare ${data.path} with its hash tree ${tree.path}`);

@@ -1,0 +1,117 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { isLocked } from '../host/index.ts';
+import { listArtifacts, type StoredArtifact } from './artifact.ts';
+import { type Candidate, diskBytes, taken, temporary, treeBytes } from './candidate.ts';
+import type { Catalogue } from './catalogue.ts';
+import { draftPrefix } from './draft-directory.ts';
+import { type Layout, listNames } from './layout.ts';
+import type { Marks } from './mark.ts';
+import type { Trash } from './trash.ts';
+import { listVerity, veritySuffix } from './verity.ts';
+import { isWarmUsed, takeWarm } from './warm.ts';
+
+/** What decides over an artifact, and so over all that was made of it. */
+type Fate = Pick<Candidate, 'kept' | 'changed'>;
+
+/** Artifacts, their hash trees, and the directories that were made of them. */
+export function* sweepArtifacts(catalogue: Catalogue, marks: Marks, now: number): Generator<Candidate> {
+  const { layout } = catalogue;
+  const artifacts = listArtifacts(catalogue);
+  // Before the first is removed: its tree and its directories go with it, in a dry run too.
+  const fates = new Map(artifacts.map(artifact => [artifact.key, fateOf(artifact, marks)]));
+  const drafts = listNames(layout.artifacts).filter(name => name.startsWith(draftPrefix));
+  for (const name of drafts) yield* sweepDraft(layout, join(layout.artifacts, name), marks);
+  yield* sweepFiles(catalogue, artifacts, fates);
+  yield* sweepWarm(layout, fates, marks, now);
+}
+
+function fateOf({ path, manifest, created }: StoredArtifact, marks: Marks): Fate {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  // Its file is gone, by whatever accident.
+  if (stats === undefined) return { kept: undefined, changed: created.getTime() };
+  const kept = marks.manifests.get(manifest)?.replace(/^referenced by/, 'artifact of');
+  return { kept, changed: stats.mtimeMs };
+}
+
+function* sweepDraft(layout: Layout, path: string, marks: Marks): Generator<Candidate> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  const lease = path.slice(path.lastIndexOf(draftPrefix) + draftPrefix.length);
+  const reason = marks.leases.get(lease);
+  // Nobody resumes it: of one whose process is dead nothing is kept.
+  const live = reason !== undefined && isLocked(layout.lease(lease));
+  yield {
+    ...{ kind: 'temporary', name: path.slice(layout.root.length + 1), bytes: treeBytes(path) },
+    ...{ changed: stats.mtimeMs, kept: live ? reason : undefined, remove: trash => taken(trash, path) },
+  };
+}
+
+function* sweepFiles(
+  catalogue: Catalogue,
+  artifacts: readonly StoredArtifact[],
+  fates: ReadonlyMap<string, Fate>,
+): Generator<Candidate> {
+  const { layout, database } = catalogue;
+  const rows = new Map<string, { readonly table: 'artifact' | 'verity'; readonly key: string }>();
+  for (const { path, key } of artifacts) rows.set(path, { table: 'artifact', key });
+  for (const { path, key } of listVerity(catalogue)) rows.set(path, { table: 'verity', key });
+  for (const name of listNames(layout.artifacts)) {
+    if (name.startsWith(draftPrefix)) continue;
+    const path = layout.artifact(name);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    const row = rows.get(path);
+    rows.delete(path);
+    const fate = row && fates.get(row.key);
+    const remove = (trash: Trash): boolean => {
+      if (row === undefined) return taken(trash, path);
+      trash.orphans.push(name);
+      database.run(`DELETE FROM ${row.table} WHERE key = ?`, row.key);
+      return true;
+    };
+    yield {
+      kind: row?.table ?? (name.endsWith(veritySuffix) ? 'verity' : 'artifact'),
+      ...{ name: `artifacts/${name}`, bytes: stats.size, remove },
+      ...{ changed: fate?.changed ?? stats.mtimeMs, kept: fate?.kept },
+    };
+  }
+  // Their files are gone, by whatever accident.
+  for (const [path, { table, key }] of rows) {
+    const remove = () => database.run(`DELETE FROM ${table} WHERE key = ?`, key) > 0;
+    const name = path.slice(layout.root.length + 1);
+    const changed = fates.get(key)?.changed ?? 0;
+    yield { kind: table, name, bytes: 0, changed, kept: undefined, remove };
+  }
+}
+
+function* sweepWarm(
+  layout: Layout,
+  fates: ReadonlyMap<string, Fate>,
+  marks: Marks,
+  now: number,
+): Generator<Candidate> {
+  for (const key of listNames(layout.warm)) {
+    const directory = join(layout.warm, key);
+    if (key.startsWith(draftPrefix)) {
+      yield* sweepDraft(layout, directory, marks);
+      continue;
+    }
+    for (const name of listNames(directory)) {
+      const path = join(directory, name);
+      const stats = lstatSync(path, { throwIfNoEntry: false });
+      if (stats === undefined) continue;
+      if (name.startsWith('.')) {
+        const draft = temporary(layout, path, stats, now);
+        yield isWarmUsed(path) ? { ...draft, kept: 'it is being made' } : draft;
+        continue;
+      }
+      const fate = fates.get(key);
+      yield {
+        ...{ kind: 'warm', name: `warm/${key}/${name}`, bytes: diskBytes(path) },
+        ...{ changed: fate?.changed ?? stats.mtimeMs, kept: isWarmUsed(path) ? 'it is in use' : fate?.kept },
+        remove: trash => takeWarm(layout, path, trash),
+      };
+    }
+  }
+}
