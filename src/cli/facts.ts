@@ -43,6 +43,7 @@ export const environment: Readonly<Record<string, string>> = {
   XDG_CONFIG_HOME: 'its containers/ holds auth.json and registries.conf; ~/.config if not set',
   CONTAINERS_REGISTRIES_CONF: 'mirrors, instead of registries.conf in the usual places',
   'HTTPS_PROXY, HTTP_PROXY, NO_PROXY': 'proxies for registries, and what goes past them; in lower case, too',
+  PATH: 'where hypervisors and the other programs that zones need are looked for',
   HOME: 'what ~ is in this list and elsewhere',
   SHALE_DEBUG: 'errors come with their stack and causes',
   XDG_CACHE_HOME: "where Node's compile cache is kept; ~/.cache if not set",

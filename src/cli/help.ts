@@ -67,6 +67,8 @@ export function formatHelp(topic: Topic): string {
 
 function formatFamily(family: FamilyName): string {
   const names = membersOf(family);
+  // Those of the families below have theirs there.
+  const own = names.filter(name => !name.slice(family.length + 1).includes(' '));
   const rows = names.map(name => [name.slice(family.length + 1), findCommand(name)!.summary] as const);
   return [
     `Usage: shale ${family} COMMAND [ARGUMENTS] [OPTIONS]`,
@@ -76,7 +78,7 @@ function formatFamily(family: FamilyName): string {
     ...formatRows(rows),
     '',
     'Examples:',
-    ...formatExamples(names.map(name => findCommand(name)!.examples[0]!)),
+    ...formatExamples(own.map(name => findCommand(name)!.examples[0]!)),
     '',
     `shale ${family} COMMAND --help says more of each.`,
     '',

@@ -74,7 +74,8 @@ export function formatManualOverview(): string {
     ...statusSection({}),
     '## Signals',
     'The first Ctrl-C, SIGTERM or SIGHUP ends the work and removes what is unfinished; a second one ends the process at once, and ' +
-      'removes it all the same. After a SIGKILL hidden files or directories `.NAME.*shale-*` may be left beside an output; nothing ever reads them.',
+      'removes it all the same. After a SIGKILL hidden files or directories `.NAME.*shale-*` may be left beside an output; nothing ever reads them. ' +
+      'Once the command of a zone runs, signals go to it: see [shale run](shale-run.md).',
     '## Environment',
     definitions(environment),
     '## Files',
@@ -184,7 +185,7 @@ function statusSection(special: Readonly<Record<number, string>>): string[] {
 function operands({ operands }: Command): Readonly<Record<string, string>> {
   return Object.fromEntries(
     operands.map(({ name, help, many, optional }) => {
-      const more = many === true ? ' (one or more)' : optional === true ? ' (may be left out)' : '';
+      const more = optional === true ? ' (may be left out)' : many === true ? ' (one or more)' : '';
       return [name, `${help}${more}`];
     }),
   );

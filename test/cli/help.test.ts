@@ -7,10 +7,14 @@ import {
   commandGroups,
   commandNames,
   commands,
+  familyNames,
+  findFamily,
+  membersOf,
   refineOption,
+  summaryOf,
 } from '../../src/cli/command/index.ts';
 import { formatHelp, formatOverview } from '../../src/cli/help.ts';
-import { formatManual, formatManualOverview } from '../../src/cli/manual.ts';
+import { formatManual, formatManualOverview, manualPage } from '../../src/cli/manual.ts';
 import { type Option, type OptionName, options } from '../../src/cli/option.ts';
 import { parseCommandLine } from '../../src/cli/parse.ts';
 import { limitTable } from '../../src/engine/limits.ts';
@@ -35,13 +39,13 @@ for (const name of commandNames) {
     assert.ok(command.examples.length > 0 && help.includes('\nExamples:\n'));
     for (const { line } of command.examples) {
       assert.ok(help.includes(line));
-      const [, ...words] = line.replace(/ ([|<>]|\|\|) .*$/, '').split(' ');
-      assert.equal(parseCommandLine(words).command, name, line);
+      const [, ...words] = wordsOf(line.replace(/ ([|<>]|\|\|) .*$/, ''));
+      assert.equal(parseCommandLine(words).topic, name, line);
     }
   });
 
   test(`manual of ${name}: what the tables say, flags and exit statuses included`, () => {
-    const text = readFileSync(path.join(manual, `shale-${name}.md`), 'utf8');
+    const text = readFileSync(path.join(manual, manualPage(name)), 'utf8');
     for (const option of command.options) assert.ok(text.includes(`--${option}`), option);
     for (const status of Object.values(exitStatus)) assert.match(text, new RegExp(`^\\| ${status} \\|`, 'm'));
     // Write it anew with: node bin/shale.js help COMMAND --markdown > doc/man/shale-COMMAND.md
@@ -49,8 +53,25 @@ for (const name of commandNames) {
   });
 }
 
-test('every command is in one group of the overview', () => {
-  assert.deepEqual(commandGroups.flatMap(({ names }) => names).sort(), [...commandNames].sort());
+/** As a shell splits them. */
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, word]) => quoted ?? word!);
+}
+
+for (const family of familyNames) {
+  test(`help of ${family}: every command of it, no line too long`, () => {
+    const help = formatHelp(family);
+    for (const name of membersOf(family))
+      assert.ok(help.includes(`\n  ${name.slice(family.length + 1)} `), name);
+    for (const line of help.split('\n')) assert.ok([...line].length <= 100, line);
+    assert.equal(formatManual(family), readFileSync(path.join(manual, manualPage(family)), 'utf8'));
+  });
+}
+
+test('every command is in one group of the overview, or in a family that is', () => {
+  const topics = commandGroups.flatMap(({ names }) => names);
+  const named = topics.flatMap(topic => (findFamily(topic) ? membersOf(topic as 'zone') : [topic]));
+  assert.deepEqual(named.sort(), [...commandNames].sort());
 });
 
 test('a refinement is of a flag that the command has, and narrows its choices', () => {
@@ -64,13 +85,13 @@ test('a refinement is of a flag that the command has, and narrows its choices', 
 });
 
 test('the overview names every command, and the manual has a page for each and no other', () => {
-  for (const name of commandNames) assert.match(formatOverview(), new RegExp(`^  ${name} `, 'm'));
+  for (const topic of commandGroups.flatMap(({ names }) => names)) {
+    assert.match(formatOverview(), new RegExp(`^  ${topic} `, 'm'));
+    assert.ok(formatOverview().includes(summaryOf(topic)));
+  }
   for (const line of formatOverview().split('\n')) assert.ok(line.length <= 100, line);
   assert.equal(readFileSync(path.join(manual, 'shale.md'), 'utf8'), formatManualOverview());
-  assert.deepEqual(
-    readdirSync(manual).sort(),
-    ['shale.md', ...commandNames.map(name => `shale-${name}.md`)].sort(),
-  );
+  assert.deepEqual(readdirSync(manual).sort(), ['shale.md', ...new Set(commandNames.map(manualPage))].sort());
 });
 
 test('the manual knows every variable that the sources read', () => {
@@ -103,7 +124,8 @@ test('every limit of the engine has its flag wherever layers are read', () => {
 
 test('no two flags of a command share a letter', () => {
   for (const name of commandNames) {
-    const letters = [...commands[name].options, 'help', 'version', 'verbose'].flatMap(
+    // A command may take the letter of --verbose, which only --version needs.
+    const letters = [...commands[name].options, 'help', 'version'].flatMap(
       option => table[option]!.short ?? [],
     );
     assert.equal(new Set(letters).size, letters.length, name);

@@ -27,7 +27,7 @@ test('flags stand anywhere, in every spelling', () => {
     '-q --jobs=4 render --level=19 oci:x --block-size=1024K a.sqfs -',
     '-qj4 render -- oci:x a.sqfs -',
   ]) {
-    const { command, operands, values } = parse(line);
+    const { topic: command, operands, values } = parse(line);
     assert.deepEqual([command, operands], [expected.command, expected.operands], line);
     assert.deepEqual([values.jobs, values.quiet], [4, true], line);
     if (line.includes('level')) assert.deepEqual({ ...values }, expected.values, line);
@@ -40,7 +40,7 @@ test('after -- everything is an operand', () => {
 
 test('help and the version win over all mistakes', () => {
   assert.deepEqual(parse('render --bogus --help').values, { help: true });
-  assert.equal(parse('render --bogus --help').command, 'render');
+  assert.equal(parse('render --bogus --help').topic, 'render');
   assert.deepEqual(parse('-V -v').values, { version: true, verbose: true });
 });
 

@@ -29,7 +29,7 @@ export const runCommands = {
         'they give the launch up. Three SIGINTs within two seconds kill the zone. With -it Ctrl-C goes in as the key that it is, and Ctrl-P Ctrl-Q leaves the zone alone. ' +
         'What Shale itself fails with has the statuses below, too.',
       'What is written is in memory (half of --memory, or --upper-size) or on a disk (--scratch), and is gone with the zone; only a --volume ' +
-        'stays. Without --network the zone has no network. A zone that has ended stays for shale zone logs and commit until shale zone rm; with --rm it does not.',
+        'stays. Without --network the zone has no network. A zone that has ended stays for shale zone logs until shale zone rm; with --rm it does not.',
     ],
     operands: [
       {
@@ -107,7 +107,7 @@ export const zoneCommands = {
   'zone ls': {
     summary: 'list the zones, also those that have ended',
     description: [
-      'One line for each zone, the newest first. A zone whose machine is gone without a word is lost.',
+      'One line for each zone, the oldest first. A zone whose machine is gone without a word is lost.',
     ],
     operands: [],
     options: brief,
@@ -204,8 +204,8 @@ export const zoneCommands = {
   'zone commit': {
     summary: 'make an image of a zone: its own, and what was written',
     description: [
-      'What was written in the zone becomes one more layer, and the image gets the name NAME in the cache. The command stands ' +
-        'still meanwhile. Volumes and tmpfs are not in it. Prints the name with its digest on standard output.',
+      'What was written in a zone that runs becomes one more layer, and the image gets the name NAME in the cache. The command ' +
+        'stands still meanwhile. Volumes and tmpfs are not in it. Prints the name with its digest on standard output.',
     ],
     operands: [zone, { name: 'NAME', help: 'of the new image' }],
     options: ['message', 'author', 'change', ...brief],
