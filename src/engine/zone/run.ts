@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { ShaleError } from '../../error/index.ts';
+import { openStore, type Store } from '../../store/index.ts';
+import {
+  checkHostname,
+  type LaunchedZone,
+  launchZone,
+  lockChannel,
+  processOf,
+  type StoredZone,
+  stopSignalOf,
+  Timeline,
+  type ZoneImage,
+  Zones,
+} from '../../zone/index.ts';
+import { Attendance } from './attendance.ts';
+import { type ChosenVmm, VmmChooser } from './choose.ts';
+import { prepareImage, type ZoneArtifact } from './image.ts';
+import { type BootFiles, findBootFiles, type Needs } from './machine.ts';
+import type { RunRequest, RunResult } from './request.ts';
+import { type OpenVolumes, openVolumes } from './volumes.ts';
+import { checkCpus, checkKernelArgument, checkMemory, parsePublish, parseTmpfs } from './wishes.ts';
+
+/** Milliseconds that each of two attempts to boot may take: fifteen times what emulation takes on a slow machine. */
+const defaultBootTimeout = 20_000;
+
+/**
+ * Runs an image in a zone of its own, and resolves when its workload has ended (or runs, if `detach`). The image is pulled and rendered if the cache does not have
+ * it. Aborting `signal` gives the launch up, and later kills the zone; nothing is left of it then but, unless `remove`, what `zone ls` shows.
+ *
+ *     const { status } = await runZone('busybox', { command: ['echo', 'hello'], streams: { stdout, stderr } });
+ */
+export async function runZone(reference: string, request: RunRequest): Promise<RunResult> {
+  const timeline = new Timeline();
+  timeline.mark('start of Shale');
+  using store = await openStore({ root: request.root });
+  const { memory: _memory, ...options } = request;
+  const image = await prepareImage(reference, store, options);
+  timeline.mark('image');
+  const chosen = await chooseMachine(store.root, request);
+  timeline.mark('kernel and hypervisor');
+  const zones = new Zones(store.root);
+  zones.sweep();
+  const zone = await createZone(zones, reference, image, chosen, request);
+  using channel = lockChannel(zone.directory, 0);
+  if (channel === undefined) throw new ShaleError('internal', `the zone ${zone.record.id} is not ours`);
+  const attendance = new Attendance(zones, zone, request);
+  try {
+    const { volumes: texts = [], signal } = request;
+    using volumes = await openVolumes(zones, zone, { root: store.root, texts, signal });
+    const launched = await launch({ store, zones, zone, image, chosen, volumes, timeline, request });
+    const end = await attendance.attend(launched, timeline);
+    const { id, name } = zone.record;
+    return { id, name, times: timeline.times, ...end, ...(image.warnings && { warnings: image.warnings }) };
+  } catch (error) {
+    attendance.abandon(error);
+    throw error;
+  }
+}
+
+type Chosen = ChosenVmm & BootFiles & { readonly needs: Needs };
+
+async function chooseMachine(root: string, request: RunRequest): Promise<Chosen> {
+  const { network = 'none', machine, verity = false, kernel, vmm = 'auto', acceleration, signal } = request;
+  const needs: Needs = { network, machine, verity };
+  const files = new Map<string, Promise<BootFiles>>();
+  const filesFor: (driver: ChosenVmm['driver']) => Promise<BootFiles> = driver => {
+    const found = files.get(driver.name) ?? findBootFiles(root, driver, { kernel, needs });
+    files.set(driver.name, found);
+    return found;
+  };
+  const chooser = new VmmChooser(root, request.onNotice);
+  const trial = async (driver: ChosenVmm['driver']) => {
+    const { kernel, initramfs } = await filesFor(driver);
+    return { kernel, initramfs: initramfs.path };
+  };
+  const chosen = await chooser.choose(vmm, acceleration, trial, signal);
+  return { ...chosen, ...(await filesFor(chosen.driver)), needs };
+}
+
+async function createZone(
+  zones: Zones,
+  reference: string,
+  image: ZoneArtifact,
+  chosen: Chosen,
+  request: RunRequest,
+): Promise<StoredZone> {
+  const { hostname, name, signal } = request;
+  const { arguments: command, user } = workloadOf(image, request);
+  return await zones.create(
+    {
+      ...{ name, hostname: hostname === undefined ? undefined : checkHostname(hostname), command, user },
+      image: { reference, manifest: image.manifest, config: image.configDigest },
+      stopSignal: stopSignalOf(image.config),
+      memory: checkMemory(request.memory),
+      cpus: checkCpus(request.cpus),
+      network: request.network ?? 'none',
+      terminal: request.streams.terminal !== undefined,
+      interactive: request.streams.stdin !== undefined,
+      kernel: chosen.kernel.name,
+      warm: request.warm ?? false,
+      verity: request.verity ?? false,
+      scratch: request.scratch !== undefined,
+      tmpfs: (request.tmpfs ?? []).map(text => parseTmpfs(text).path),
+      remove: request.remove ?? false,
+    },
+    signal,
+  );
+}
+
+function workloadOf({ config }: ZoneArtifact, request: RunRequest) {
+  const { command, entrypoint, env: environment, workdir: directory, user, streams, first, detach } = request;
+  return {
+    ...processOf(config, { command, entrypoint, environment, directory, user }),
+    terminal: streams.terminal?.size(),
+    stdin: streams.stdin !== undefined && detach !== true,
+    first,
+  };
+}
+
+interface Launch {
+  readonly store: Store;
+  readonly zones: Zones;
+  readonly zone: StoredZone;
+  readonly image: ZoneArtifact;
+  readonly chosen: Chosen;
+  readonly volumes: OpenVolumes;
+  readonly timeline: Timeline;
+  readonly request: RunRequest;
+}
+
+async function launch(options: Launch): Promise<LaunchedZone> {
+  const { store, zones, zone, image, chosen, volumes, timeline, request } = options;
+  const { kernel, initramfs, driver, probe, acceleration } = chosen;
+  const { record } = zone;
+  const { onConsole } = request;
+  return await launchZone({
+    ...{ zones, zone, driver, version: probe.version, acceleration, machine: request.machine, timeline },
+    kernel: { files: { vmlinux: kernel.vmlinux, bzImage: kernel.bzImage }, digest: kernel.digest },
+    initramfs,
+    kernelArguments: (request.kernelArguments ?? []).map(checkKernelArgument),
+    image: await diskOf(store, image, request),
+    furniture: {
+      hostname: record.hostname,
+      machineId: randomBytes(16).toString('hex'),
+      upperSize: request.upperSize ?? Math.floor(record.memory / 2),
+      readOnly: request.readOnly ?? false,
+      network: record.network,
+      tmpfs: (request.tmpfs ?? []).map(parseTmpfs),
+      volumes: volumes.mounted,
+      timeLimit: request.timeout,
+    },
+    publish: (request.publish ?? []).map(parsePublish),
+    workload: workloadOf(image, request),
+    scratch: request.scratch,
+    warmPlace: request.warm === true ? name => store.warmDirectory(image.artifact.key, name) : undefined,
+    bootTimeout: request.bootTimeout ?? defaultBootTimeout,
+    onConsole: onConsole && (bytes => onConsole(Buffer.from(bytes).toString('utf8'))),
+    onNotice: request.onNotice,
+    signal: request.signal,
+  });
+}
+
+async function diskOf(store: Store, { artifact }: ZoneArtifact, request: RunRequest): Promise<ZoneImage> {
+  if (request.verity !== true) return { path: artifact.path, type: 'squashfs' };
+  const { ensureVerity } = await import('../verity.ts');
+  const { verityTable } = await import('../../verity/index.ts');
+  const tree = await ensureVerity(store, artifact, request.signal);
+  const table = (data: string, hash: string) => verityTable(tree, data, hash);
+  return { path: artifact.path, type: 'squashfs', verity: { tree: tree.path, table } };
+}
