@@ -86,7 +86,11 @@ export function isLocked(path: string): boolean {
   }
 }
 
-function lockDescriptor(fd: number, mode: LockMode): boolean {
+/**
+ * Takes flock(2) of an open file, on behalf of all who have this descriptor or inherit it: the lock ends when the last of
+ * them has closed it. False while somebody else holds it.
+ */
+export function lockDescriptor(fd: number, mode: LockMode): boolean {
   if (findCall('flock') === undefined) return true;
   for (;;) {
     try {

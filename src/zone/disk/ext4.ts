@@ -1,6 +1,6 @@
 import { closeSync, constants, ftruncateSync, openSync, rmSync } from 'node:fs';
 import { isErrno, wrapErrno } from '../../error/index.ts';
-import { HostError, missingParent, type ProgramResult, runProgram } from '../../host/index.ts';
+import { findProgram, missingParent, type ProgramResult, runProgram } from '../../host/index.ts';
 import { printable } from '../../tree/index.ts';
 import { DiskError } from './error.ts';
 
@@ -28,9 +28,6 @@ const features =
 
 /** Without this the guest's kernel would write the inode tables in the background, and the file would not stay sparse. */
 const prezeroed = 'assume_storage_prezeroed=1';
-
-/** Programs for the administrator are not on everybody's PATH. */
-const places = ['mkfs.ext4', '/usr/sbin/mkfs.ext4', '/sbin/mkfs.ext4'];
 
 /**
  * Makes a sparse file with an empty ext4 in it, readable by its owner only; nothing is left of it after a failure. DiskError
@@ -99,13 +96,8 @@ function owner({ owner = { uid: 0, gid: 0 } }: Ext4Options): string {
 }
 
 async function run(words: readonly string[], signal: AbortSignal | undefined): Promise<ProgramResult> {
-  for (const program of places) {
-    try {
-      return await runProgram(program, words, { signal });
-    } catch (error) {
-      if (!(error instanceof HostError) || error.code !== 'not-found') throw error;
-    }
-  }
+  const program = findProgram('mkfs.ext4');
+  if (program !== undefined) return await runProgram(program, words, { signal });
   throw new DiskError('not-found', 'making a disk needs mkfs.ext4, which is not there', {
     detail: { program: 'mkfs.ext4' },
     hint: 'install e2fsprogs, or do without a disk: a zone keeps its changes in memory by default',

@@ -32,7 +32,7 @@ export function parseVolume(text: string): Volume {
   if (at < 0) throw fault('it names no absolute path in the zone');
   const source = rest.slice(0, at);
   const target = normaliseTarget(rest.slice(at + 1));
-  if (target === undefined) throw fault('its path in the zone is / or has .. in it');
+  if (target === undefined) throw fault('its path in the zone is /, or has .. or a colon in it');
   if (source === '') throw fault('it names nothing that is to be there');
   return { source: parseSource(source, fault), target, readOnly: option === 'ro' };
 }
@@ -51,5 +51,6 @@ export function isVolumeName(text: string): boolean {
 
 function normaliseTarget(path: string): string | undefined {
   const names = path.split('/').filter(name => name !== '' && name !== '.');
-  return names.length === 0 || names.includes('..') ? undefined : `/${names.join('/')}`;
+  const isPlace = names.length > 0 && !names.includes('..') && !path.includes(':');
+  return isPlace ? `/${names.join('/')}` : undefined;
 }
