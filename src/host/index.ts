@@ -15,6 +15,7 @@ export {
   writeAll,
 } from './atomic-file.ts';
 export { findBoot } from './boot.ts';
+export { type Daemon, type DaemonEnd, type DaemonOptions, spawnDaemon } from './daemon.ts';
 export { findDataRoot } from './data-root.ts';
 export { Descent, isThere } from './descent.ts';
 export {
@@ -27,8 +28,19 @@ export {
   umask,
 } from './environment.ts';
 export { HostError, systemError, throwIfAborted } from './error.ts';
+export { createFifos } from './fifo.ts';
+export { findProgram } from './find-program.ts';
+export { descriptorPath } from './inheritance.ts';
 export { hasLibc, pathBytes } from './libc.ts';
-export { type FileLock, isLocked, type LockMode, tryLock } from './lock.ts';
+export {
+  type ExistingLock,
+  type FileLock,
+  isLocked,
+  type LockMode,
+  lockDescriptor,
+  tryLock,
+  tryLockExisting,
+} from './lock.ts';
 export { makeNode, mostMajor, mostMinor, type SpecialType, splitDevice } from './node.ts';
 export {
   identifyProcess,
@@ -39,6 +51,7 @@ export {
 } from './process.ts';
 export { type ProgramOptions, type ProgramResult, runProgram } from './program.ts';
 export { readNames, removeTree } from './remove.ts';
+export { exchangeNames } from './rename.ts';
 export { replaceFile, syncDirectoryNow } from './replace-file.ts';
 export {
   canSyncFilesystem,
@@ -51,4 +64,5 @@ export {
 export { createTemporaryDirectory, type TemporaryDirectory, withTemporaryName } from './temporary.ts';
 export { readModified, setModified, timestamp } from './time.ts';
 export { registerUnfinished, removeUnfinished } from './unfinished.ts';
+export { connectUnixSocket, listenUnixSocket } from './unix-socket.ts';
 export { readXattrs, removeXattr, setXattr } from './xattr.ts';

@@ -9,6 +9,8 @@ export interface ProgramOptions {
   readonly timeout?: number;
   /** How many bytes it may write to each of its two outputs; 1 MiB if not given. */
   readonly outputLimit?: number;
+  /** Where it runs; here if not given. */
+  readonly directory?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -37,7 +39,8 @@ export async function runProgram(
 ): Promise<ProgramResult> {
   const { input, timeout = 60_000, outputLimit = 1024 * 1024, signal } = options;
   throwIfAborted(signal);
-  const child = spawn(name, programArguments, { stdio: ['pipe', 'pipe', 'pipe'], shell: false });
+  const cwd = options.directory === undefined ? {} : { cwd: options.directory };
+  const child = spawn(name, programArguments, { stdio: ['pipe', 'pipe', 'pipe'], shell: false, ...cwd });
   let clock: NodeJS.Timeout | undefined;
   let abort: (() => void) | undefined;
   try {
@@ -94,7 +97,8 @@ function stop(child: ChildProcess): void {
   child.unref();
 }
 
-function cannotStart(error: unknown, name: string): unknown {
+/** Why a program could not be started, in words. */
+export function cannotStart(error: unknown, name: string): unknown {
   if (isErrno(error, 'ENOENT')) {
     return new HostError('not-found', `there is no program ${name}`, {
       cause: error,

@@ -4,9 +4,9 @@ import { CodecError, corrupt } from './error.ts';
 /** The largest dictionary accepted: what `xz -9` makes is half of it. */
 export const dictionaryLimit = 2 ** 27;
 const lzma2 = 0x21;
+const x86 = 0x04;
 const others: Readonly<Record<number, string>> = {
   3: 'delta',
-  4: 'x86 BCJ',
   5: 'PowerPC BCJ',
   6: 'IA-64 BCJ',
   7: 'ARM BCJ',
@@ -22,6 +22,8 @@ export interface BlockHeader {
   readonly compressedSize: number | undefined;
   readonly uncompressedSize: number | undefined;
   readonly dictionarySize: number;
+  /** The x86 filter that is to follow, with the position at which it starts. */
+  readonly x86Start: number | undefined;
 }
 
 export function readUint32(bytes: Uint8Array, at: number): number {
@@ -59,17 +61,26 @@ export function readBlockHeader(bytes: Uint8Array): BlockHeader {
   const compressedSize = (flags & 0x40) === 0 ? undefined : number();
   const uncompressedSize = (flags & 0x80) === 0 ? undefined : number();
   let dictionarySize = 0;
-  for (let filter = 0; filter <= (flags & 3); filter++) {
+  let x86Start: number | undefined;
+  const last = flags & 3;
+  for (let filter = 0; filter <= last; filter++) {
     const [id, size] = [number(), number()];
-    if (id !== lzma2 || (flags & 3) !== 0) {
-      const names = others[id] ?? (id === lzma2 ? 'LZMA2 in a chain' : `number ${id}`);
-      throw new CodecError('unsupported', `xz: filters other than LZMA2 alone are not supported (${names})`);
+    if (id === x86 && filter === 0 && last === 1) {
+      if ((size !== 0 && size !== 4) || at + size > end) throw corrupt('xz: impossible x86 properties');
+      x86Start = size === 0 ? 0 : readUint32(bytes, at);
+      at += size;
+      continue;
+    }
+    if (id !== lzma2 || filter !== last || (last > 0 && x86Start === undefined)) {
+      const name = others[id] ?? (id === lzma2 || id === x86 ? 'another chain of filters' : `number ${id}`);
+      const known = 'xz: filters other than LZMA2, alone or behind x86, are not supported';
+      throw new CodecError('unsupported', `${known} (${name})`);
     }
     if (size !== 1 || at >= end) throw corrupt('xz: impossible LZMA2 properties');
     dictionarySize = readDictionarySize(bytes[at++]!);
   }
   while (at < end) if (bytes[at++] !== 0) throw corrupt('xz: a block header has bytes after its end');
-  return { compressedSize, uncompressedSize, dictionarySize };
+  return { compressedSize, uncompressedSize, dictionarySize, x86Start };
 }
 
 function readDictionarySize(bits: number): number {

@@ -1,10 +1,12 @@
 import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { corrupt } from './error.ts';
+import { FilteredOutput } from './filtered-output.ts';
 import { Input } from './input.ts';
-import { Lzma2Decoder } from './lzma2.ts';
+import { Lzma2Decoder, type Take } from './lzma2.ts';
 import { nothing } from './padding.ts';
 import type { Decompressor } from './types.ts';
+import { X86Filter } from './x86-filter.ts';
 import { type Check, createCheck } from './xz-check.ts';
 import { readBlockHeader, readStreamFlags, readUint32, streamMagic } from './xz-header.ts';
 
@@ -23,7 +25,7 @@ class Records {
   }
 }
 
-/** The .xz format, version 1.2: streams of blocks of LZMA2, each block with its check, each stream with its index. */
+/** The .xz format, version 1.2: streams of blocks of LZMA2 (behind the x86 filter, as kernels have it), each block with its check, each stream with its index. */
 export class XzDecompressor implements Decompressor {
   readonly #input = new Input();
   readonly #lzma2 = new Lzma2Decoder();
@@ -99,10 +101,10 @@ export class XzDecompressor implements Decompressor {
 
   *#block(header: Uint8Array, check: Check, records: Records): Generator<void, void, void> {
     const input = this.#input;
-    const { compressedSize, uncompressedSize, dictionarySize } = readBlockHeader(header);
+    const { compressedSize, uncompressedSize, dictionarySize, x86Start } = readBlockHeader(header);
     let length = 0;
     input.count = 0;
-    yield* this.#lzma2.decode(input, dictionarySize, bytes => {
+    const give: Take = bytes => {
       const size = Math.min(bytes.length, this.#output.length - this.#to);
       const part = size === bytes.length ? bytes : bytes.subarray(0, size);
       this.#output.set(part, this.#to);
@@ -110,7 +112,13 @@ export class XzDecompressor implements Decompressor {
       length += size;
       check.update(part);
       return size;
-    });
+    };
+    if (x86Start === undefined) yield* this.#lzma2.decode(input, dictionarySize, give);
+    else {
+      const filtered = new FilteredOutput(new X86Filter(x86Start), give);
+      yield* this.#lzma2.decode(input, dictionarySize, bytes => filtered.take(bytes));
+      while (!filtered.finish()) yield;
+    }
     const packed = input.count;
     if (compressedSize !== undefined && compressedSize !== packed)
       throw corrupt('xz: a block has another size');
