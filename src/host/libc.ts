@@ -18,7 +18,10 @@ export type Call =
   | 'renameat2'
   | 'syncfs'
   | 'sync_file_range'
-  | 'flock';
+  | 'flock'
+  | 'fcntl'
+  | 'tcgetattr'
+  | 'tcsetattr';
 
 /** koffi's C types for each call; `long` is `ssize_t`, and the libcs of Node 24's platforms agree on all of them. */
 const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters: string[]]>> = {
@@ -34,6 +37,9 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   syncfs: ['int', 'int'],
   sync_file_range: ['int', 'int', 'int64_t', 'int64_t', 'unsigned int'],
   flock: ['int', 'int', 'int'],
+  tcgetattr: ['int', 'int', 'void *'],
+  tcsetattr: ['int', 'int', 'int', 'const void *'],
+  fcntl: ['int', 'int', 'int', 'int'],
 };
 
 type Argument = number | bigint | ArrayBufferView;

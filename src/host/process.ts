@@ -13,19 +13,28 @@ export interface ProcessIdentity {
 
 /** The identity of a running process; `undefined` if there is none of that number, or it has ended and waits for its parent. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
-  const boot = findBoot();
+  const status = readStatus(pid);
+  if (status === undefined) return exists(pid) ? { pid, started: undefined, boot: findBoot() } : undefined;
+  return status.ended ? undefined : { pid, started: status.started, boot: findBoot() };
+}
+
+/** The identity of a child of ours that may have ended, but whose end we have not yet heard of. */
+export function identifyChild(pid: number): ProcessIdentity {
+  return { pid, started: readStatus(pid)?.started, boot: findBoot() };
+}
+
+/** proc(5), /proc/PID/stat; `undefined` if there is none. */
+function readStatus(pid: number): { ended: boolean; started: string | undefined } | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1');
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'ESRCH')) throw error;
-    if (boot !== undefined || !exists(pid)) return undefined;
-    return { pid, started: undefined, boot };
+    return undefined;
   }
-  // proc(5): the name in parentheses may hold anything; fields are counted after the last one. State is 3, start 22.
+  // The name in parentheses may hold anything; fields are counted after its end. State is field 3, start time 22.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-  return { pid, started: fields[19], boot };
+  return { ended: fields[0] === 'Z' || fields[0] === 'X', started: fields[19] };
 }
 
 /** Whether that very process still runs. */

@@ -1,0 +1,93 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { findProgram, isRoot } from '../host/index.ts';
+
+/**
+ * How a hypervisor is kept in. `namespaces`: it has its own mounts (of the host it sees the system's programs and
+ * /dev, no home, no data, no other process), ipc, host name, and no network unless it has to provide one. `identity`:
+ * as that user only, without namespaces. Always: no capabilities, no new privileges, no core dumps.
+ */
+export type ConfinementLevel = 'namespaces' | 'identity' | 'privileges';
+
+export interface ConfinementOptions {
+  /** The machine's directory, which the launcher may write to. */
+  readonly directory: string;
+  readonly level: ConfinementLevel;
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Whether it needs the host's network. */
+  readonly network: boolean;
+}
+
+export interface Confined {
+  readonly program: string;
+  readonly arguments: readonly string[];
+}
+
+/** What stays visible of the root directory: programs, libraries, the configuration of their loader, devices, itself. */
+const visible = new Set(['bin', 'sbin', 'usr', 'etc', 'dev', 'proc', 'sys', 'nix', 'gnu']);
+const hiding = 'ro,nosuid,nodev,noexec,size=4k,nr_inodes=2,mode=755';
+const fstab = 'mounts';
+
+/** The shell sets limits, mounts what the table says and drops what is left of privilege; each step replaces the last. */
+const script =
+  'ulimit -c 0 && if [ -n "$1" ]; then mount -n -a -T "$1" || exit 125; fi && shift && exec setpriv "$@"';
+
+/** The exit status with which confinement says that it could not be set up; the reason is in the error text. */
+export const confinementFailed = 125;
+
+/** A command line that runs `program` confined, in the same process. No path of the host is in it but the program's. */
+export function confine(
+  program: string,
+  programArguments: readonly string[],
+  options: ConfinementOptions,
+): Confined {
+  const { directory, level, user, network } = options;
+  const separate = level === 'namespaces';
+  if (separate) writeFileSync(join(directory, fstab), mountTable(program), { mode: 0o600 });
+  const drop = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all'];
+  if (isRoot() && user !== undefined) {
+    drop.push(`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups');
+  }
+  // Without root there are no capabilities to lose, and none to change the bounding set with.
+  const privileges = isRoot() || separate ? drop : ['--no-new-privs'];
+  const shell = [
+    '-c',
+    script,
+    'sh',
+    separate ? fstab : '',
+    ...privileges,
+    '--',
+    program,
+    ...programArguments,
+  ];
+  if (!separate) return { program: '/bin/sh', arguments: shell };
+  const namespaces = [
+    '--mount',
+    '--ipc',
+    '--uts',
+    ...(network ? [] : ['--net']),
+    ...(isRoot() ? [] : ['--map-root-user']),
+  ];
+  return { program: 'unshare', arguments: [...namespaces, '--', '/bin/sh', ...shell] };
+}
+
+/** The levels to try, best first. */
+export function confinementLevels(): readonly ConfinementLevel[] {
+  if (findProgram('setpriv') === undefined) return [];
+  const levels: ConfinementLevel[] = isRoot() ? ['identity'] : ['privileges'];
+  if (findProgram('unshare') !== undefined && findProgram('mount') !== undefined)
+    levels.unshift('namespaces');
+  return levels;
+}
+
+/** fstab(5): an empty directory over each of the root's that is not the system's, and a /proc without other processes. */
+function mountTable(program: string): string {
+  const hidden = readdirSync('/', { withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(entry => entry.name)
+    .filter(name => !visible.has(name) && !name.startsWith('lib') && !program.startsWith(`/${name}/`))
+    .filter(name => /^[\w.+-]+$/.test(name));
+  const lines = [...hidden, 'dev/shm', 'dev/mqueue'].map(name => `shale /${name} tmpfs ${hiding},nofail 0 0`);
+  if (isRoot()) lines.push('shale /proc proc nosuid,nodev,noexec,hidepid=invisible 0 0');
+  return `${lines.join('\n')}\n`;
+}
