@@ -45,7 +45,7 @@ export class ChangeChecker {
   /** The entry's type, if all is as it should be. */
   check(entry: ChangeEntry): ChangeType {
     const { path } = entry;
-    const type = types[Math.floor(entry.mode / 0o10000) * 0o10];
+    const type = types[Math.floor(entry.mode / 0o10000)];
     if (!within(entry.mode, 0o177777) || type === undefined) throw corrupt(path, `its mode is ${entry.mode}`);
     this.#entries += 1;
     this.#limit('entries', path, this.#entries);

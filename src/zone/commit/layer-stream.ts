@@ -68,8 +68,9 @@ class LayerWriter {
       yield formatHeader({ ...marker, path: path.replace(/[^/]*$/, '.wh.$&') });
     } else if (type === 'directory') yield* this.#directory(change.entry, change.opaque);
     else if (type === 'socket') this.#leaveOut(path);
-    else if (this.#isMountPoint(change.entry, type)) yield* this.#content(change.entry);
-    else yield* this.#file(change.entry, type);
+    else if (!this.#isMountPoint(change.entry, type)) yield* this.#file(change.entry, type);
+    // Of what has no content, none may come.
+    if (type !== 'file' || given.size === 0) yield* this.#content({ ...given, size: 0 });
   }
 
   *#directory(entry: ChangeEntry, opaque: boolean): Generator<Uint8Array> {
@@ -109,9 +110,10 @@ class LayerWriter {
       return;
     }
     yield formatHeader(describe(entry, type));
-    if (type === 'file') this.#checker.count(entry);
-    yield* this.#content(type === 'file' ? entry : { ...entry, size: 0 });
-    if (type === 'file') yield padding(entry.size ?? 0);
+    if (type !== 'file') return;
+    this.#checker.count(entry);
+    yield* this.#content(entry);
+    yield padding(entry.size ?? 0);
   }
 
   /** The path under which the same file came before; remembers it if there was none. */
