@@ -3,15 +3,16 @@ import { type ByteString, printable } from '../../tree/index.ts';
 import type { ChangeEntry, ChangeType } from './entry.ts';
 import { CommitError } from './error.ts';
 
-const types: Readonly<Record<number, ChangeType>> = {
-  7: 'fifo',
-  14: 'character',
-  28: 'directory',
-  42: 'block',
-  49: 'file',
-  63: 'symlink',
-  77: 'socket',
-};
+/** By what stands in a mode above its twelve bits (S_IFMT). */
+const types = new Map<number, ChangeType>([
+  [0o01, 'fifo'],
+  [0o02, 'character'],
+  [0o04, 'directory'],
+  [0o06, 'block'],
+  [0o10, 'file'],
+  [0o12, 'symlink'],
+  [0o14, 'socket'],
+]);
 
 /** Which of the limits on layers are asked here; the rest belongs to the archive, which is ours. */
 export type ChangeLimits = Pick<
@@ -45,7 +46,7 @@ export class ChangeChecker {
   /** The entry's type, if all is as it should be. */
   check(entry: ChangeEntry): ChangeType {
     const { path } = entry;
-    const type = types[Math.floor(entry.mode / 0o10000)];
+    const type = types.get(Math.floor(entry.mode / 0o10000));
     if (!within(entry.mode, 0o177777) || type === undefined) throw corrupt(path, `its mode is ${entry.mode}`);
     this.#entries += 1;
     this.#limit('entries', path, this.#entries);

@@ -75,10 +75,12 @@ class LayerWriter {
 
   *#directory(entry: ChangeEntry, opaque: boolean): Generator<Uint8Array> {
     const { path } = entry;
-    const before = [...this.#release(path)];
-    if (path !== '' && this.#options.ignore?.has(path)) this.#held.push({ entry, opaque });
-    else if (path !== '' || !this.#isRootUnchanged(entry)) before.push(...this.#enter(entry, opaque));
-    yield* before;
+    if (path !== '' && this.#options.ignore?.has(path)) {
+      this.#held = [...this.#held.filter(above => isBelow(path, above.entry.path)), { entry, opaque }];
+      return;
+    }
+    yield* this.#release(path);
+    if (path !== '' || !this.#isRootUnchanged(entry)) yield* this.#enter(entry, opaque);
   }
 
   *#enter(entry: ChangeEntry, opaque: boolean): Generator<Uint8Array> {
@@ -96,7 +98,7 @@ class LayerWriter {
     if (held.length === 0) return;
     this.#held = [];
     for (const { entry, opaque } of held) {
-      if (path.startsWith(`${entry.path}/`)) yield* this.#enter(entry, opaque);
+      if (isBelow(path, entry.path)) yield* this.#enter(entry, opaque);
     }
   }
 
@@ -179,6 +181,10 @@ function describe(entry: ChangeEntry, type: TarEntry['type']): TarEntry {
     // A hardlink's metadata is its file's.
     xattrs: type === 'hardlink' ? noXattrs : xattrs,
   };
+}
+
+function isBelow(path: ByteString, directory: ByteString): boolean {
+  return path.startsWith(`${directory}/`);
 }
 
 function inexpressible(path: ByteString): CommitError {
