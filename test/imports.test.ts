@@ -40,7 +40,7 @@ const doors: readonly {
   { what: 'spawns', pattern: /['"](node:)?child_process['"]/, folders: ['host'] },
   { what: 'reads the environment', pattern: /\bprocess\.env\b/, folders: ['host'] },
   { what: 'touches /proc', pattern: /['"`]\/proc\b/, folders: ['host'] },
-  { what: 'prints', pattern: /\bprocess\.(stdout|stderr)\b|\bconsole\.\w/, folders: ['cli'] },
+  { what: 'prints', pattern: /\bprocess\.(stdout|stderr)\b|(?<![./'])\bconsole\.\w/, folders: ['cli'] },
 ];
 
 const src = path.join(import.meta.dirname, '..', 'src');
