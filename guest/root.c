@@ -1,0 +1,189 @@
+/*
+ * The filesystem of the workload: the overlay of image and upper, and what is mounted over it. The overlay and all sources
+ * are mounted in init's own mount namespace; the workload's gets them put together, and sees nothing else of init's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "zone.h"
+
+static bool persistent;      /* a disk that lasts is mounted for writing */
+static size_t volume_count; /* places in /volume */
+
+#define HARMLESS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+static void numbered(struct text *path, const char *start, size_t number)
+{
+	text_join(path, start, "", "");
+	text_number(path, number);
+}
+
+bool mount_at(int target, const char *source, const char *type, unsigned long flags, const char *data)
+{
+	struct text path;
+	numbered(&path, "/proc/self/fd/", (size_t)target);
+	return mount(source, text_of(&path), type, flags, data) == 0;
+}
+
+/* A saved state may hold pages of a disk as it was when another zone had it. */
+bool flush_device(const char *path)
+{
+	int device = open(path, O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		return false;
+	ioctl(device, BLKFLSBUF, 0);
+	close(device);
+	return true;
+}
+
+/* The root of an overlay is that of its upper: a new one gets what the image's root has. */
+static bool upper_directories(void)
+{
+	struct stat image;
+	if (mkdir("/rw/work", 0755) != 0 && errno != EEXIST)
+		return false;
+	if (mkdir("/rw/upper", 0755) != 0)
+		return errno == EEXIST;
+	if (stat("/lower", &image) != 0 || chown("/rw/upper", image.st_uid, image.st_gid) != 0)
+		return false;
+	struct timespec times[2] = { image.st_mtim, image.st_mtim };
+	return chmod("/rw/upper", image.st_mode & 07777) == 0 && utimensat(AT_FDCWD, "/rw/upper", times, 0) == 0;
+}
+
+bool upper_mount(uint64_t bytes, const char *device)
+{
+	struct text size = { .length = 0 };
+	text_add(&size, "mode=755");
+	if (bytes > 0) {
+		text_add(&size, ",size=");
+		text_number(&size, bytes);
+	}
+	if (*device && !flush_device(device))
+		return failed("upper", errno, "opening", device);
+	if (mount(*device ? device : "upper", "/rw", *device ? "ext4" : "tmpfs", MS_NODEV, *device ? NULL : text_of(&size)) != 0)
+		return failed("upper", errno, "mounting", *device ? device : "tmpfs");
+	if (!upper_directories())
+		return failed("upper", errno, "making directories in", *device ? device : "tmpfs");
+	persistent |= *device != 0;
+	if (mount("overlay", "/root", "overlay", 0,
+			"lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work,redirect_dir=off,metacopy=off,index=off") != 0)
+		return failed("upper", errno, "mounting", "overlay");
+	return true;
+}
+
+/* What is put over the root later: volumes are mounted, files written. */
+bool sources_prepare(struct root *root)
+{
+	struct text path;
+	bool files = false;
+	for (size_t at = 0; at < root->mount_count; at++) {
+		struct mount_request *request = &root->mounts[at];
+		if (request->kind == 'v') {
+			if (!request->read_only && !flush_device(request->device))
+				return failed("volume", errno, "opening", request->device);
+			mkdir("/volume", 0700);
+			volume_count = at + 1;
+			persistent |= !request->read_only;
+			numbered(&path, "/volume/", at);
+			mkdir(text_of(&path), 0700);
+			if (mount(request->device, text_of(&path), request->type, MS_NODEV | (request->read_only ? MS_RDONLY : 0), NULL) != 0)
+				return failed("volume", errno, "mounting", request->device);
+		} else if (request->kind == 'f' || request->kind == 'o') {
+			if (!files) {
+				mkdir("/file", 0700);
+				if (mount("file", "/file", "tmpfs", HARMLESS, "mode=700,size=16m") != 0)
+					return failed("mount", errno, "mounting", "tmpfs");
+			}
+			files = true;
+			numbered(&path, "/file/", at);
+			int file = open(text_of(&path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+			if (file < 0 || write(file, request->content, request->length) != (ssize_t)request->length)
+				return failed("mount", errno, "writing the file of", request->path);
+			fchmod(file, 0644);
+			close(file);
+		}
+	}
+	return true;
+}
+
+/* Kinds of mounts that a workload expects, where the image has a place for them or not. */
+static bool system_mounts(int root)
+{
+	static const struct { const char *path, *type, *data; unsigned long flags; bool optional; } list[] = {
+		{ "/proc", "proc", NULL, HARMLESS, false },
+		{ "/sys", "sysfs", NULL, HARMLESS, false },
+		{ "/sys/fs/cgroup", "cgroup2", NULL, HARMLESS, true },
+	};
+	for (size_t at = 0; at < sizeof list / sizeof *list; at++) {
+		int target = list[at].optional ? path_find(root, list[at].path) : path_make(root, list[at].path, PATH_DIRECTORY);
+		if (target < 0 && list[at].optional)
+			continue;
+		if (target < 0 || (!mount_at(target, list[at].type, list[at].type, list[at].flags, list[at].data) && !list[at].optional))
+			return failed("mount", errno, "mounting", list[at].path);
+		close(target);
+	}
+	return true;
+}
+
+static bool requested_mount(int root, struct mount_request *request, size_t number)
+{
+	struct text source, data = { .length = 0 };
+	unsigned long flags = 0;
+	int target = request->kind == 'o' ? path_find(root, request->path) :
+		path_make(root, request->path, request->kind == 'f' ? PATH_FILE : PATH_DIRECTORY);
+	if (target < 0)
+		return request->kind == 'o' || failed("mount", errno, "making", request->path);
+	bool mounted;
+	if (request->kind == 't')
+		mounted = mount_options(request->content, &flags, &data) && mount_at(target, "tmpfs", "tmpfs", flags, text_of(&data));
+	else {
+		numbered(&source, request->kind == 'v' ? "/volume/" : "/file/", number);
+		mounted = mount_at(target, text_of(&source), NULL, MS_BIND, NULL);
+	}
+	if (!mounted)
+		return failed(request->kind == 'v' ? "volume" : "mount", errno, "mounting", request->path);
+	close(target);
+	return true;
+}
+
+bool root_enter(struct root *root)
+{
+	int top = open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return failed("mount", errno, "opening", "/root");
+	if (!system_mounts(top) || !devices_make(top, root))
+		return false;
+	for (size_t at = 0; at < root->mount_count; at++)
+		if (!requested_mount(top, &root->mounts[at], at))
+			return false;
+	if (root->read_only && !mount_at(top, NULL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))
+		return failed("mount", errno, "making the root read-only", "");
+	static const char *const own[] = { "/lower", "/rw", "/pts", "/sys", "/dev", "/proc" };
+	for (size_t at = 0; at < sizeof own / sizeof *own; at++)
+		umount2(own[at], MNT_DETACH);
+	if (fchdir(top) != 0 || mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0 || chdir("/") != 0)
+		return failed("mount", errno, "entering the root", "");
+	return true;
+}
+
+/* Before the host is told of the end: what was written must be on the disks that last. */
+void volumes_release(void)
+{
+	if (!persistent)
+		return;
+	for (size_t number = 0; number < volume_count; number++) {
+		struct text path;
+		numbered(&path, "/volume/", number);
+		umount2(text_of(&path), 0);
+	}
+	umount2("/root", 0);
+	umount2("/rw", 0);
+	sync();
+}
