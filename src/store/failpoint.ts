@@ -13,7 +13,6 @@ export type Failpoint =
   | 'index-written'
   | 'artifact-renamed'
   | 'verity-renamed'
-  | 'warm-renamed'
   | 'lease-locked'
   | 'gc-moved'
   | 'gc-committed';

@@ -52,4 +52,3 @@ export { openStore, Store } from './store.ts';
 export { putTwin } from './twin.ts';
 export type { ImageUsage, UsageKind, UsageReport, UsageRow } from './usage.ts';
 export type { StoredVerity } from './verity.ts';
-export type { WarmDraft } from './warm.ts';

@@ -25,7 +25,7 @@ import { openCatalogue, type StoreOptions } from './open.ts';
 import { type Removal, removeImages } from './removal.ts';
 import { measureUsage, type UsageReport } from './usage.ts';
 import { findVerity, putVerity, type StoredVerity } from './verity.ts';
-import { createWarm, dropWarm, type WarmDraft, warmPlace } from './warm.ts';
+import { warmPlace } from './warm.ts';
 
 /** Opens the cache; it is created if it is not there. */
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
@@ -179,22 +179,15 @@ export class Store implements Disposable {
   }
 
   /**
-   * Where a directory of that name is that was made of an artifact to start something faster, whether or not it is there. It
-   * goes with the artifact, but not while somebody holds a lock, be it shared, of a file `lock` or `*.lock` in it. Who has taken
-   * one has the directory; if it has gone by then, taking it fails with ENOENT.
+   * Where a directory is that was made of an artifact to start something faster, whether or not it is there. Its maker renames it
+   * there when it is whole, from beside it: `.NAME` or `NAME.draft`, of which gc takes those that are an hour old.
+   *
+   * It goes with the artifact, but not while somebody holds a lock, be it shared, of a file `lock` or `*.lock` in it. Who has
+   * such a lock has the directory; taking one fails with ENOENT when it is gone, and may be refused for the moment in which gc
+   * looks.
    */
   warmDirectory(artifactKey: string, name: string): string {
     return warmPlace(this.#catalogue.layout, artifactKey, name);
-  }
-
-  /** Begins to make such a directory; the artifact stays meanwhile. */
-  createWarm(artifact: StoredArtifact, name: string): WarmDraft {
-    return createWarm(this.#catalogue, artifact, name);
-  }
-
-  /** Removes one that is of no use. False if it is in use. */
-  dropWarm(artifactKey: string, name: string): boolean {
-    return dropWarm(this.#catalogue, artifactKey, name);
   }
 
   /** What `putLayerIndex` stored, proven to be it; `undefined` if there is none or it is damaged. */

@@ -9,7 +9,7 @@ import { type Layout, listNames } from './layout.ts';
 import type { Marks } from './mark.ts';
 import type { Trash } from './trash.ts';
 import { listVerity, veritySuffix } from './verity.ts';
-import { isWarmUsed, takeWarm } from './warm.ts';
+import { isWarmDraft, isWarmUsed, takeWarm } from './warm.ts';
 
 /** What decides over an artifact, and so over all that was made of it. */
 type Fate = Pick<Candidate, 'kept' | 'changed'>;
@@ -23,7 +23,7 @@ export function* sweepArtifacts(catalogue: Catalogue, marks: Marks, now: number)
   const drafts = listNames(layout.artifacts).filter(name => name.startsWith(draftPrefix));
   for (const name of drafts) yield* sweepDraft(layout, join(layout.artifacts, name), marks);
   yield* sweepFiles(catalogue, artifacts, fates);
-  yield* sweepWarm(layout, fates, marks, now);
+  yield* sweepWarm(layout, fates, now);
 }
 
 function fateOf({ path, manifest, created }: StoredArtifact, marks: Marks): Fate {
@@ -85,32 +85,23 @@ function* sweepFiles(
   }
 }
 
-function* sweepWarm(
-  layout: Layout,
-  fates: ReadonlyMap<string, Fate>,
-  marks: Marks,
-  now: number,
-): Generator<Candidate> {
+function* sweepWarm(layout: Layout, fates: ReadonlyMap<string, Fate>, now: number): Generator<Candidate> {
   for (const key of listNames(layout.warm)) {
-    const directory = join(layout.warm, key);
-    if (key.startsWith(draftPrefix)) {
-      yield* sweepDraft(layout, directory, marks);
-      continue;
-    }
-    for (const name of listNames(directory)) {
-      const path = join(directory, name);
+    for (const name of listNames(join(layout.warm, key))) {
+      const path = join(layout.warm, key, name);
       const stats = lstatSync(path, { throwIfNoEntry: false });
       if (stats === undefined) continue;
-      if (name.startsWith('.')) {
+      const inUse = isWarmUsed(path) ? 'it is in use' : undefined;
+      const shared = { bytes: diskBytes(path), remove: (trash: Trash) => takeWarm(path, trash) };
+      if (isWarmDraft(name)) {
         const draft = temporary(layout, path, stats, now);
-        yield isWarmUsed(path) ? { ...draft, kept: 'it is being made' } : draft;
+        yield { ...draft, ...shared, kept: inUse ?? draft.kept };
         continue;
       }
       const fate = fates.get(key);
       yield {
-        ...{ kind: 'warm', name: `warm/${key}/${name}`, bytes: diskBytes(path) },
-        ...{ changed: fate?.changed ?? stats.mtimeMs, kept: isWarmUsed(path) ? 'it is in use' : fate?.kept },
-        remove: trash => takeWarm(layout, path, trash),
+        ...{ kind: 'warm', name: `warm/${key}/${name}`, ...shared },
+        ...{ changed: fate?.changed ?? stats.mtimeMs, kept: inUse ?? fate?.kept },
       };
     }
   }

@@ -1,147 +1,63 @@
-import { randomBytes } from 'node:crypto';
-import { closeSync, lstatSync, openSync, renameSync, rmdirSync } from 'node:fs';
+import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../error/index.ts';
-import {
-  type FileLock,
-  isLocked,
-  syncDirectory,
-  syncDirectoryNow,
-  syncFile,
-  tryLock,
-} from '../host/index.ts';
-import type { StoredArtifact } from './artifact.ts';
-import type { Catalogue } from './catalogue.ts';
-import { DraftDirectory } from './draft-directory.ts';
-import { StoreError, wrapStore } from './error.ts';
-import { ensureDirectory, type Layout, listNames } from './layout.ts';
-import { createTrash, emptyTrash, type Trash } from './trash.ts';
+import { type ExistingLock, tryLockExisting } from '../host/index.ts';
+import { StoreError } from './error.ts';
+import { type Layout, listNames } from './layout.ts';
+import type { Trash } from './trash.ts';
 
-/**
- * A directory that is being made of an artifact, to start something faster. Disposing it without a commit removes it.
- */
-export interface WarmDraft extends Disposable {
-  /** An empty directory, of the owner alone. */
-  readonly path: string;
-  /**
-   * Syncs what is in it and puts it in its place, which is returned. Where another one has come meanwhile, that stays, and
-   * this one goes. StoreError `not-found` if the artifact has gone.
-   */
-  commit(): Promise<string>;
-}
-
-/** Where the directory of that name beside an artifact is, if it is there. StoreError `internal` for what is no name. */
+/** The place of the directory of that name that was made of an artifact. StoreError `internal` for what is no name. */
 export function warmPlace(layout: Layout, key: string, name: string): string {
-  if (!/^[0-9a-f]{64}$/.test(key) || !/^[a-z0-9][a-z0-9._-]{0,127}$/.test(name)) {
+  if (!/^[0-9a-f]{64}$/.test(key) || !/^[a-z0-9][a-z0-9_-]{0,127}$/.test(name)) {
     throw new StoreError('internal', `${JSON.stringify(`${key}/${name}`)} cannot name a warm directory`);
   }
   return join(layout.warm, key, name);
 }
 
-/** Begins to make one. */
-export function createWarm(
-  catalogue: Catalogue,
-  { key, manifest, format }: StoredArtifact,
-  name: string,
-): WarmDraft {
-  const { layout, database, reach } = catalogue;
-  const place = warmPlace(layout, key, name);
-  ensureDirectory(layout.warm);
-  const purpose = `warm state of ${manifest} as ${format}`;
-  const draft = new DraftDirectory(catalogue, layout.warm, purpose, [manifest]);
-  return {
-    path: draft.path,
-    async commit() {
-      try {
-        await syncTree(draft.path);
-        database.write(() => {
-          if (database.first('SELECT key FROM artifact WHERE key = ?', key) === undefined) {
-            throw new StoreError('not-found', `the artifact ${key} is not there any more`, {
-              detail: { key },
-            });
-          }
-          ensureDirectory(join(layout.warm, key));
-          try {
-            renameSync(draft.path, place);
-          } catch (error) {
-            if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-          }
-          syncDirectoryNow(join(layout.warm, key));
-          reach('warm-renamed');
-        });
-        return place;
-      } catch (error) {
-        throw wrapStore(error, `cannot keep ${place}`, layout.root);
-      } finally {
-        draft[Symbol.dispose]();
-      }
-    },
-    [Symbol.dispose]: () => draft[Symbol.dispose](),
-  };
+/** Whether a name there is of what is still being made, and is to be renamed when it is whole. */
+export function isWarmDraft(name: string): boolean {
+  return name.startsWith('.') || name.endsWith('.draft');
 }
 
-/** Takes one away, unless it is in use: false then. One that is not there is gone. */
-export function dropWarm({ layout, database }: Catalogue, key: string, name: string): boolean {
-  const path = warmPlace(layout, key, name);
-  const trash = createTrash(layout, randomBytes(8).toString('hex'));
-  const gone = database.write(() => takeWarm(layout, path, trash));
-  emptyTrash(layout);
-  return gone;
+/** Whether somebody holds a lock in it, be it a shared one. */
+export function isWarmUsed(path: string): boolean {
+  const locks = lockAll(path);
+  for (const lock of locks ?? []) lock[Symbol.dispose]();
+  return locks === undefined;
 }
 
-/** The same, into the trash of a gc. */
-export function takeWarm(layout: Layout, path: string, trash: Trash): boolean {
-  const locks: FileLock[] = [];
+/** Takes one away, unless it is in use: false then. Whoever wants to use it cannot lock it meanwhile. */
+export function takeWarm(path: string, trash: Trash): boolean {
+  const locks = lockAll(path);
+  if (locks === undefined) return false;
   try {
-    for (const file of lockFiles(path)) {
-      const lock = tryLock(file);
-      if (lock === undefined) return false;
-      locks.push(lock);
-    }
     trash.take(path);
-    removeEmpty(layout, path);
-    return true;
+    rmdirSync(join(path, '..'));
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error;
   } finally {
     for (const lock of locks) lock[Symbol.dispose]();
   }
+  return true;
 }
 
-/** Whether somebody holds a lock in it. */
-export function isWarmUsed(path: string): boolean {
-  return lockFiles(path).some(isLocked);
-}
-
-/** The files whose locks say that a directory is in use: `lock`, and all that end in `.lock`. */
-function lockFiles(path: string): string[] {
-  return listNames(path)
-    .filter(name => name === 'lock' || name.endsWith('.lock'))
-    .map(name => join(path, name))
-    .filter(file => lstatSync(file, { throwIfNoEntry: false })?.isFile());
-}
-
-function removeEmpty({ warm }: Layout, path: string): void {
-  const parent = join(path, '..');
-  if (parent === warm) return;
-  try {
-    rmdirSync(parent);
-  } catch (error) {
-    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT')) throw error;
-  }
-}
-
-/** Makes all regular files below a directory durable, and the directories. */
-async function syncTree(path: string): Promise<void> {
+/** All locks in a directory; `undefined` if one is somebody else's. */
+function lockAll(path: string): ExistingLock[] | undefined {
+  const locks: ExistingLock[] = [];
   for (const name of listNames(path)) {
-    const file = join(path, name);
-    const stats = lstatSync(file);
-    if (stats.isDirectory()) await syncTree(file);
-    if (!stats.isFile()) continue;
-    const fd = openSync(file, 'r');
+    if (name !== 'lock' && !name.endsWith('.lock')) continue;
     try {
-      await syncFile(fd);
-    } finally {
-      closeSync(fd);
+      const lock = tryLockExisting(join(path, name));
+      if (lock !== undefined) {
+        locks.push(lock);
+        continue;
+      }
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) continue;
+      throw error;
     }
+    for (const held of locks) held[Symbol.dispose]();
+    return undefined;
   }
-  await syncDirectory(path);
+  return locks;
 }

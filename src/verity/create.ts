@@ -1,5 +1,5 @@
 import { wrapErrno } from '../error/index.ts';
-import { type AtomicFile, createAtomicFile, parallelism } from '../host/index.ts';
+import { type AtomicFile, createAtomicFile, parallelism, throwIfAborted } from '../host/index.ts';
 import { BlockHasher } from './block-hasher.ts';
 import { VerityError } from './error.ts';
 import { BlockFile } from './file.ts';
@@ -35,6 +35,7 @@ export async function createVerityTree(options: CreateVerityOptions): Promise<Ve
       detail: { size: salt.length, most: maxSaltSize },
     });
   }
+  throwIfAborted(signal);
   using data = new BlockFile(options.data);
   const dataBlocks = data.countBlocks();
   await using file = await createAtomicFile(options.tree);

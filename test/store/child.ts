@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { type Failpoint, openStore } from '../../src/store/index.ts';
+import { createVerityTree } from '../../src/verity/index.ts';
 import { createRandom } from '../model/random.ts';
 import { createSample, digestOf, ingest, noise, put } from './sample.ts';
 
@@ -51,6 +52,15 @@ const actions: Readonly<Record<string, () => Promise<void>>> = {
     writeFileSync(draft.path, noise(1, 1000));
     if (failpoint === 'hold') await wait();
     await draft.commit({ digest: digestOf(noise(1, 1000)), size: 1000 });
+  },
+  /** ARGUMENT: the artifact's key. Says the root hash. */
+  async hash() {
+    using store = await openStore({ root, reach });
+    const artifact = store.artifacts().find(({ key }) => key === argument)!;
+    const { path: data } = artifact;
+    const salt = Buffer.alloc(4);
+    const made = await store.putVerity(artifact, tree => createVerityTree({ data, tree, salt }));
+    console.log(made.rootHash);
   },
   async hold() {
     using store = await openStore({ root, reach });

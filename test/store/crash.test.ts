@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { hasLibc } from '../../src/host/index.ts';
-import { blobsOf, type Failpoint, openStore, type Store } from '../../src/store/index.ts';
+import { blobsOf, type Failpoint, formatArtifactKey, openStore, type Store } from '../../src/store/index.ts';
+import { createVerityTree } from '../../src/verity/index.ts';
 import { createScratch } from '../host/scratch.ts';
 import { createRandom, readSeed } from '../model/random.ts';
 import { Child, run } from './process.ts';
@@ -11,6 +12,8 @@ import { createSample, ingest, noise, put } from './sample.ts';
 
 const skip = hasLibc() ? false : 'needs libc through koffi';
 const old = createSample('docker.io/library/app:2', [1, 2]);
+const tarKey = { manifest: old.image.manifest, format: 'tar', options: {}, versions: {} };
+const artifactKey = formatArtifactKey(tarKey);
 
 /** What must hold of a cache after any crash, without any repair. */
 async function assertSound(store: Store, what: string): Promise<void> {
@@ -41,6 +44,12 @@ function assertTidy(store: Store, what: string): void {
   store.collectGarbage({ all: true });
   for (const name of ['ingest', 'trash', 'leases'])
     assert.deepEqual(readdirSync(path.join(store.root, name)), [], what);
+  const files = [...store.artifacts(), ...store.artifacts().flatMap(each => store.findVerity(each) ?? [])];
+  assert.deepEqual(
+    readdirSync(path.join(store.root, 'artifacts')),
+    files.map(file => path.basename(file.path)).sort(),
+    what,
+  );
   const needed = new Set(
     store.images().flatMap(image => blobsOf(image).map(({ digest }) => digest.slice(7))),
   );
@@ -49,7 +58,7 @@ function assertTidy(store: Store, what: string): void {
   const names = readdirSync(store.root).sort();
   const usual =
     'artifacts blobs index.json ingest layers leases oci-layout shale.db shale.db-shm shale.db-wal trash';
-  assert.deepEqual(names.filter(name => name !== 'shale.lock' && name !== 'reserve').join(' '), usual, what);
+  assert.deepEqual(names.filter(name => !['shale.lock', 'reserve'].includes(name)).join(' '), usual, what);
 }
 
 const cases: readonly (readonly [action: string, argument: string, ...points: string[]])[] = [
@@ -68,6 +77,7 @@ const cases: readonly (readonly [action: string, argument: string, ...points: st
   ['rm', 'app:2', 'images-changed', 'index-written', 'gc-moved', 'gc-committed'],
   ['gc', '', 'gc-moved', 'gc-committed'],
   ['render', 'app:2', 'lease-locked', 'artifact-renamed'],
+  ['hash', artifactKey, 'lease-locked', 'verity-renamed'],
 ];
 
 test('killed at any instant that matters', { skip, concurrency: 4 }, async t => {
@@ -85,11 +95,12 @@ async function crash(action: string, argument: string, point: string): Promise<v
     using store = await openStore({ root });
     await put(store, old);
     await store.putLayerIndex(old.image.layers[0]!.diffId, Buffer.from('index'));
-    if (action === 'rm') {
-      const key = { manifest: old.image.manifest, format: 'tar', options: {}, versions: {} };
-      using draft = store.createArtifact(key, 'tar');
-      writeFileSync(draft.path, 'tar');
-      await draft.commit({ size: 3 });
+    if (action === 'rm' || action === 'hash') {
+      using draft = store.createArtifact(tarKey, 'tar');
+      writeFileSync(draft.path, noise(1, 8192));
+      const artifact = await draft.commit({ size: 8192 });
+      const make = (tree: string) => createVerityTree({ data: artifact.path, tree, salt: Buffer.alloc(0) });
+      if (action === 'rm') await store.putVerity(artifact, make);
     }
     if (action === 'gc') for (const seed of [50, 51]) await ingest(store, noise(seed, 4000));
   }
@@ -105,6 +116,7 @@ async function crash(action: string, argument: string, point: string): Promise<v
   await assertSound(store, point);
   if (action === 'pull') assert.equal(store.findImages('app:3').length, 1);
   if (action === 'rm') assert.deepEqual(store.images(), []);
+  if (action === 'hash') assert.ok(store.findVerity(store.findArtifact(tarKey)!));
 }
 
 test('nothing that was complete is fetched again', { skip }, async () => {
