@@ -1,6 +1,6 @@
-import { lstatSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Candidate, diskBytes, taken } from './candidate.ts';
+import { type Candidate, diskBytes, taken, temporary } from './candidate.ts';
 import { type Layout, listNames } from './layout.ts';
 
 /** How long one is kept that nobody reads, in milliseconds. */
@@ -15,6 +15,11 @@ export function* sweepInitramfs(layout: Layout, now: number): Generator<Candidat
     const path = join(layout.initramfs, name);
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) continue;
+    if (stats.isSymbolicLink()) {
+      // What names a file goes after it.
+      if (statSync(path, { throwIfNoEntry: false }) === undefined) yield temporary(layout, path, stats, now);
+      continue;
+    }
     const changed = Math.max(stats.mtimeMs, stats.atimeMs);
     yield {
       ...{ kind: 'initramfs', name: `initramfs/${name}`, bytes: diskBytes(path), changed },
