@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import {
   existsSync,
+  lutimesSync,
   mkdirSync,
   readdirSync,
   renameSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -138,6 +140,8 @@ test("other modules' directories are measured and left alone, but for old initra
   }
   truncateSync(path.join(root, 'volumes/data'), 2 ** 32);
   utimesSync(path.join(root, 'initramfs/old'), 1, 1);
+  for (const name of ['new', 'gone']) symlinkSync(name, path.join(root, `initramfs/key-${name}`));
+  lutimesSync(path.join(root, 'initramfs/key-gone'), 1, 1);
   utimesSync(path.join(root, 'kernels/linux-6.1/vmlinux'), 1, 1);
   // They may have been there before the cache was.
   const { store } = await filled(root);
@@ -151,7 +155,10 @@ test("other modules' directories are measured and left alone, but for old initra
   const report = store.collectGarbage();
   assert.deepEqual(
     report.removed.map(({ kind, name, reason }) => [kind, name, reason]),
-    [['initramfs', 'initramfs/old', 'nobody has used it for a day']],
+    [
+      ['temporary', 'initramfs/key-gone', 'a process left it behind'],
+      ['initramfs', 'initramfs/old', 'nobody has used it for a day'],
+    ],
   );
   assert.deepEqual(
     others.map(name => existsSync(path.join(root, name))),
