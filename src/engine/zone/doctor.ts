@@ -17,11 +17,16 @@ const noKernel = 'shale zone kernel install';
 
 /** Tries what zones need on this machine, and says what is missing and how to get it. Boots machines to do so. */
 export async function doctor({ root = findDataRoot(), signal }: ZoneOptions = {}): Promise<DoctorReport> {
-  const checks: DoctorCheck[] = [await checkKernel(root)];
-  for (const name of vmmNames) checks.push(await checkVmm(root, name, signal));
+  const kernel = await checkKernel(root);
+  const hypervisors: DoctorCheck[] = [];
+  for (const name of vmmNames) hypervisors.push(await checkVmm(root, name, signal));
+  const works = (name: VmmName) => hypervisors[vmmNames.indexOf(name)]!.ok !== false;
+  // User-Mode Linux brings a kernel of its own.
+  const usable = works('uml') || (kernel.ok === true && vmmNames.some(works));
+  const checks = [kernel, ...hypervisors];
   checks.push(checkProgram('mkfs.ext4', 'volumes and scratch disks', 'install e2fsprogs'));
   checks.push(await checkConfinement());
-  return { checks };
+  return { checks, usable };
 }
 
 async function checkKernel(root: string): Promise<DoctorCheck> {

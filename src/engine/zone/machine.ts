@@ -27,7 +27,8 @@ export async function findBootFiles(
 ): Promise<BootFiles> {
   const { kernel: wanted, needs } = options;
   const named = wanted === undefined ? {} : { kernel: wanted };
-  const kernel = driver.name === 'uml' ? await openUmlKernel(named) : await openKernel({ root, ...named });
+  const kernel =
+    driver.name === 'uml' ? await openUmlKernel({ root, ...named }) : await openKernel({ root, ...named });
   const modules = [...driver.modules(needs), ...ownModules, ...(needs.verity ? ['dm-verity'] : [])];
   const init = guestInit(hostPlatform().architecture);
   return { kernel, initramfs: await assembleInitramfs({ root, kernel, init, modules }) };

@@ -44,7 +44,11 @@ export function* writeMessage(
  */
 export class FrameReader {
   readonly #more: number;
-  #pending: Buffer = Buffer.alloc(0);
+  /** What is not a whole frame yet. Joined once there is enough, so that small chunks cost no more than large ones. */
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** Bytes that have to be there before it is worth looking. */
+  #needed = headerSize;
   #parts: Buffer[] = [];
   #partBytes = 0;
 
@@ -54,22 +58,31 @@ export class FrameReader {
   }
 
   *push(chunk: Uint8Array): Generator<Frame> {
-    const given = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
-    let bytes = this.#pending.length === 0 ? given : Buffer.concat([this.#pending, given]);
-    while (bytes.length >= headerSize) {
+    this.#pendingBytes += chunk.length;
+    if (this.#pendingBytes < this.#needed) {
+      this.#pending.push(Uint8Array.prototype.slice.call(chunk));
+      return;
+    }
+    const joined = this.#pending.length === 0 ? chunk : Buffer.concat([...this.#pending, chunk]);
+    let bytes = Buffer.from(joined.buffer, joined.byteOffset, joined.length);
+    for (;;) {
+      this.#needed = headerSize;
+      if (bytes.length < headerSize) break;
       const length = bytes.readUInt32LE(0);
       const type = bytes.readUInt32LE(4);
       if (length > mostPayload || type > 255) {
         throw new ZoneError('corrupt', 'what the zone sent is no frame', { detail: { length, type } });
       }
       const end = headerSize + length;
+      this.#needed = end;
       if (bytes.length < end) break;
       const payload = bytes.subarray(headerSize, end);
       bytes = bytes.subarray(end);
       if (type === this.#more) this.#keep(payload);
       else yield { type, payload: this.#complete(payload) };
     }
-    this.#pending = bytes.length === 0 ? bytes : Buffer.from(bytes);
+    this.#pending = bytes.length === 0 ? [] : [Uint8Array.prototype.slice.call(bytes)];
+    this.#pendingBytes = bytes.length;
   }
 
   #keep(payload: Buffer): void {
