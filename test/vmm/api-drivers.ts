@@ -417,6 +417,11 @@ export function testApiDriver({
   });
 }
 
+/** Waits until somebody listens on the API's socket. */
+export async function untilListening(directory: string): Promise<void> {
+  while (!(await answers(directory))) await sleep(5);
+}
+
 async function answers(directory: string): Promise<boolean> {
   try {
     (await connectUnixSocket(directory, 'api.sock')).destroy();

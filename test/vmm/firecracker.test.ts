@@ -41,7 +41,7 @@ test('what Firecracker is asked, in order', async () => {
     assert.deepEqual([bodies[3]!.is_read_only, bodies[4]!.is_read_only], [true, false]);
     assert.equal(bodies[4]!.cache_type, 'Writeback', 'a flush of a volume is one');
     const words = String(bodies[2]!.boot_args).split(' ');
-    for (const word of ['console=ttyS0', 'reboot=k', 'panic=-1', 'pci=off', 'shale.end=restart']) {
+    for (const word of ['console=ttyS0', 'reboot=k', 'panic=-1', 'pci=off', 'shale.off=reboot']) {
       assert.ok(words.includes(word), word);
     }
     assert.equal(words.at(-1), 'shale.test=1');

@@ -10,11 +10,7 @@ const mostWords = 2000;
  * Ends a hypervisor that could not be brought up, and says why as well as can be told: a process that is gone has
  * often said it on its error output or, Firecracker, on the console, and the call that failed only saw it hang up.
  */
-export async function giveUp(
-  error: unknown,
-  process: MachineProcess,
-  tail: ConsoleTail,
-): Promise<unknown> {
+export async function giveUp(error: unknown, process: MachineProcess, tail: ConsoleTail): Promise<unknown> {
   const unavailable = error instanceof VmmError && error.code === 'unavailable';
   const end = await Promise.race([process.ended, sleep(unavailable ? grace : 0)]);
   await process.kill();

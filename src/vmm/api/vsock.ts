@@ -11,10 +11,11 @@ export const guestPort = 1024;
 export const guestCid = 3;
 
 /**
- * How long one attempt may wait. A hypervisor lets us wait while the guest has no driver for the device yet, and may
- * forget us when the device is reset after a restore.
+ * How long the first and the last attempts wait, in milliseconds. A hypervisor lets us wait while the guest has no
+ * driver for the device yet, and may forget us where the device was reset by a restore.
  */
-const patience = 1000;
+const leastPatience = 100;
+const mostPatience = 2000;
 const mostLine = 64;
 
 /**
@@ -33,11 +34,14 @@ export async function connectGuest(
   void ended?.then(() => {
     over = true;
   });
+  let patience = leastPatience;
   for (let pause = 2; ; pause = Math.min(20, pause + 1)) {
     const left = Math.max(1, limit - performance.now());
     const socket = await connectSocket(directory, name, { signal, ended, timeout: left });
-    if (await greet(socket, Math.min(patience, left), signal)) return socketChannel(socket);
+    const answer = await greet(socket, Math.min(patience, left), signal);
+    if (answer === 'connected') return socketChannel(socket);
     socket.destroy();
+    if (answer === 'silence') patience = Math.min(mostPatience, 2 * patience);
     checkAbort(signal);
     if (over) throw new VmmError('unavailable', 'the machine has ended');
     if (performance.now() >= limit) {
@@ -49,18 +53,22 @@ export async function connectGuest(
   }
 }
 
-/** False if it hangs up or says nothing; the bytes after the answer stay in the socket. */
-function greet(socket: Socket, timeout: number, signal: AbortSignal | undefined): Promise<boolean> {
+/** What comes of one attempt. The bytes after the answer stay in the socket. */
+function greet(
+  socket: Socket,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<'connected' | 'silence' | 'refused'> {
   return new Promise((resolve, reject) => {
     let line = Buffer.alloc(0);
-    const clock = setTimeout(() => finish(false), timeout);
-    const giveUp = () => finish(false);
-    const finish = (greeted: boolean, error?: VmmError) => {
+    const clock = setTimeout(() => finish('silence'), timeout);
+    const giveUp = () => finish('refused');
+    const finish = (answer: 'connected' | 'silence' | 'refused', error?: VmmError) => {
       clearTimeout(clock);
       signal?.removeEventListener('abort', giveUp);
       socket.pause();
       socket.off('data', take).off('close', giveUp).off('end', giveUp);
-      if (error === undefined) resolve(greeted);
+      if (error === undefined) resolve(answer);
       else reject(error);
     };
     const take = (chunk: Buffer) => {
@@ -70,10 +78,13 @@ function greet(socket: Socket, timeout: number, signal: AbortSignal | undefined)
       const answer = line.toString('latin1', 0, end < 0 ? mostLine : end);
       if (!/^OK [0-9]+$/.test(answer)) {
         socket.destroy();
-        finish(false, new VmmError('unavailable', `no vsock: the hypervisor says ${JSON.stringify(answer)}`));
+        finish(
+          'refused',
+          new VmmError('unavailable', `no vsock: the hypervisor says ${JSON.stringify(answer)}`),
+        );
         return;
       }
-      finish(true);
+      finish('connected');
       if (end + 1 < line.length) socket.unshift(line.subarray(end + 1));
     };
     socket.on('error', () => {});

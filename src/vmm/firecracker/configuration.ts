@@ -97,7 +97,7 @@ function bootArguments(options: MachineOptions): string {
   return [
     'console=ttyS0 quiet reboot=k panic=-1 pci=off 8250.nr_uarts=1 swiotlb=noforce',
     'i8042.noaux i8042.nomux i8042.dumbkbd cryptomgr.notests random.trust_cpu=on',
-    `shale.channels=vsock:${guestPort} shale.end=restart`,
+    `shale.channels=vsock:${guestPort} shale.off=reboot`,
     ...options.commandLine,
   ].join(' ');
 }

@@ -39,6 +39,7 @@ interface Device {
 
 let state: 'Not started' | 'Running' | 'Paused' = 'Not started';
 let configured = false;
+let restoring = false;
 let bootSource: { kernel_image_path: string; initrd_path?: string; boot_args?: string } | undefined;
 let vsock: Device['vsock'];
 const drives: Drive[] = [];
@@ -126,6 +127,7 @@ function loadSnapshot(body: {
     throw new Fault(
       'Load snapshot error: Loading a microVM snapshot not allowed after configuring boot-specific resources.',
     );
+  restoring = true;
   closeSync(open(snapshot_path, constants.O_RDONLY, 'Load snapshot error'));
   const device = JSON.parse(readFileSync(snapshot_path, 'utf8')) as Device;
   const kept = readFileSync(
@@ -236,7 +238,7 @@ function handle(method: string, path: string, body: Buffer | undefined): Answer 
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     note({ fault: error.message });
-    const dead = path === '/snapshot/load' && state === 'Not started';
+    const dead = restoring && state === 'Not started';
     // A process that failed to restore is of no more use, and ends.
     return {
       status: 400,
