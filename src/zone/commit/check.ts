@@ -29,9 +29,10 @@ interface Above {
 }
 
 /**
- * Judges a stream of changes entry by entry: each path stands right below a directory that is still open, after all its siblings
- * before it. So nothing comes twice, nothing comes before its parent, nothing stands below a file or a symlink, and the order is the one
- * order of a tree. CommitError `corrupt` for what no init of ours sends, `exhausted` above a limit.
+ * Judges a stream of changes entry by entry: each path stands right below a directory that is still open, after all
+ * its siblings before it. So nothing comes twice, nothing comes before its parent, nothing stands below a file or a
+ * symlink, and the order is the one order of a tree. CommitError `corrupt` for what no init of ours sends,
+ * `exhausted` above a limit.
  */
 export class ChangeChecker {
   readonly #limits: ChangeLimits;

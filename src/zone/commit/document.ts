@@ -56,8 +56,8 @@ export function formatConfig(base: ImageConfig, layer: ChangesLayer, given: Conf
 }
 
 /**
- * The manifest, OCI's, with the parent's layers as they are; those of a Docker manifest under OCI's names. The parent's annotations
- * were about the parent.
+ * The manifest, OCI's, with the parent's layers as they are; those of a Docker manifest under OCI's names. The
+ * parent's annotations were about the parent.
  */
 export function formatManifest(base: Manifest, config: NewDocument, layer: ChangesLayer): NewDocument {
   return document({

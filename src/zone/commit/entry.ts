@@ -1,8 +1,8 @@
 import type { ByteString, Timestamp, Xattrs } from '../../tree/index.ts';
 
 /**
- * One path of a zone's upper directory, as its guest tells it: ENTRY and the DATA that follows (zone-protocol.md). Nothing of it was
- * checked but that the numbers are numbers.
+ * One path of a zone's upper directory, as its guest tells it: ENTRY and the DATA that follows (zone-protocol.md).
+ * Nothing of it was checked but that the numbers are numbers.
  */
 export interface ChangeEntry {
   /** '' is the upper directory itself. */
@@ -22,7 +22,9 @@ export interface ChangeEntry {
   /** Of a symlink. */
   readonly target?: ByteString | undefined;
   readonly xattrs: Xattrs;
-  /** The bytes of a regular file whose inode was not seen before. Read to its end before the next entry is asked for. */
+  /**
+   * The bytes of a regular file whose inode was not seen before. Read to its end before the next entry is asked for.
+   */
   readonly content?: AsyncIterable<Uint8Array> | undefined;
 }
 

@@ -37,9 +37,9 @@ export interface CommittedImage {
 }
 
 /**
- * Makes an image of another one and a layer, and records it in the cache under a name, durably; an image of that name and platform is
- * replaced. CommitError `invalid` for a name or a change that cannot be, `not-found` where the cache lacks a blob of the
- * parent, `unsupported` for a parent that is no image any more. Before the end nothing shows.
+ * Makes an image of another one and a layer, and records it in the cache under a name, durably; an image of that name
+ * and platform is replaced. CommitError `invalid` for a name or a change that cannot be, `not-found` where the cache
+ * lacks a blob of the parent, `unsupported` for a parent that is no image any more. Before the end nothing shows.
  */
 export async function commitImage(options: CommitOptions): Promise<CommittedImage> {
   const { store, base, layer, signal } = options;

@@ -5,8 +5,8 @@
  *     the guest's    entries    order,   whiteouts, the archive     digests,   config, manifest,
  *     upper                     ranges   opaque                     a file     into the cache
  *
- * The guest is not trusted: whatever it sends makes a well-formed layer below the limits that every layer is held to, or a
- * CommitError, and then nothing is left. The layer is a function of the changes alone.
+ * The guest is not trusted: whatever it sends makes a well-formed layer below the limits that every layer is held to,
+ * or a CommitError, and then nothing is left. The layer is a function of the changes alone.
  */
 export { type ChangeLimits, defaultChangeLimits } from './check.ts';
 export type { ChangeEntry } from './entry.ts';

@@ -9,8 +9,8 @@ type Execution = Record<string, unknown>;
 const names = 'CMD ENTRYPOINT ENV EXPOSE LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR'.split(' ');
 
 /**
- * Applies what `--change` says, in the words of a Dockerfile, in order, to a config's `config`. As `docker commit` does, an ENTRYPOINT
- * resets the CMD unless a CMD is among the changes before it. CommitError `invalid`.
+ * Applies what `--change` says, in the words of a Dockerfile, in order, to a config's `config`. As `docker commit`
+ * does, an ENTRYPOINT resets the CMD unless a CMD is among the changes before it. CommitError `invalid`.
  */
 export function applyInstructions(execution: JsonObject, changes: readonly string[]): JsonObject {
   const result: Execution = { ...execution };

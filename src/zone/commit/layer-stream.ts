@@ -26,9 +26,9 @@ export interface LayerCount {
 type Bytes = AsyncGenerator<Uint8Array, void, undefined>;
 
 /**
- * Changes as the layer's archive, uncompressed, in the order in which they come, which is checked to be the order of a tree; a directory's
- * `.wh..wh..opq` stands right behind it, before what it holds. Deterministic: times, owners, xattrs are the changes' own.
- * CommitError as `ChangeChecker`, and `unsupported` for what a layer cannot say.
+ * Changes as the layer's archive, uncompressed, in the order in which they come, which is checked to be the order of
+ * a tree; a directory's `.wh..wh..opq` stands right behind it, before what it holds. Deterministic: times, owners,
+ * xattrs are the changes' own. CommitError as `ChangeChecker`, and `unsupported` for what a layer cannot say.
  */
 export async function* streamLayer(
   changes: AsyncIterable<ChangeEntry>,

@@ -28,9 +28,10 @@ export interface ChangesLayer extends Readonly<LayerCount> {
 }
 
 /**
- * Writes what a zone has changed as an OCI layer into a new file (its owner's alone, not synced: whoever stores it does that). Digests
- * are computed in the stream, memory does not grow with the content. The same changes give the same bytes. After a failure
- * nothing is left; what is wrong with the changes is a CommitError (`streamLayer`), a limit `exhausted`.
+ * Writes what a zone has changed as an OCI layer into a new file (its owner's alone, not synced: whoever stores it
+ * does that). Digests are computed in the stream, memory does not grow with the content. The same changes give the
+ * same bytes. After a failure nothing is left; what is wrong with the changes is a CommitError (`streamLayer`), a
+ * limit `exhausted`.
  */
 export async function writeChangesLayer(
   changes: AsyncIterable<ChangeEntry>,

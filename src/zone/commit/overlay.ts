@@ -6,9 +6,10 @@ import { CommitError } from './error.ts';
 const prefixes = ['trusted.overlay.', 'user.overlay.'];
 
 /**
- * What an entry of an upper directory means (kernel, Documentation/filesystems/overlayfs.rst): a 0:0 character device deletes its
- * name below, a directory with `trusted.overlay.opaque` hides what stands below. What refers to a place below, as a renamed directory
- * does under `redirect_dir` and a file under `metacopy`, no layer can say: CommitError `unsupported`, for it must not be lost in silence.
+ * What an entry of an upper directory means (kernel, Documentation/filesystems/overlayfs.rst): a 0:0 character device
+ * deletes its name below, a directory with `trusted.overlay.opaque` hides what stands below. What refers to a place
+ * below, as a renamed directory does under `redirect_dir` and a file under `metacopy`, no layer can say: CommitError
+ * `unsupported`, for it must not be lost in silence.
  */
 export function readOverlay(entry: ChangeEntry, type: ChangeType): Change {
   const { path, device, xattrs } = entry;

@@ -15,9 +15,9 @@ import {
 import type { ChangeEntry } from './entry.ts';
 
 /**
- * The answer to COMMIT as changes. Each entry's content must be read to its end before the next entry is asked for; a chunk is valid
- * until the next one. ZoneError for what the protocol does not allow, and for the guest's own failure; what the
- * entries say is for `writeChangesLayer` to judge.
+ * The answer to COMMIT as changes. Each entry's content must be read to its end before the next entry is asked for; a
+ * chunk is valid until the next one. ZoneError for what the protocol does not allow, and for the guest's own failure;
+ * what the entries say is for `writeChangesLayer` to judge.
  */
 export async function* receiveChanges(
   receive: () => Promise<Frame | undefined>,

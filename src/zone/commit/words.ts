@@ -1,8 +1,9 @@
 import { CommitError } from './error.ts';
 
 /**
- * Splits text as a Dockerfile does: blanks part words, single quotes keep all as it is, double quotes keep blanks, a backslash the next
- * character; `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}` stand for variables of the image, an unknown one for nothing.
+ * Splits text as a Dockerfile does: blanks part words, single quotes keep all as it is, double quotes keep blanks, a
+ * backslash the next character; `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}` stand for variables of the
+ * image, an unknown one for nothing.
  */
 export function splitWords(text: string, variables: ReadonlyMap<string, string>): string[] {
   const words: string[] = [];

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Warnings, wrapErrno } from '../../error/index.ts';
 import type { ExistingLock } from '../../host/index.ts';
@@ -34,16 +34,22 @@ export interface AttachOptions {
 }
 
 /**
- * Makes a volume ready for a zone: one of the cache is made if it is not there, a file is recognised, a directory becomes a read-only
- * image. A disk that may be written to is locked for this zone alone, one that is only read is shared by all who read it. DiskError.
+ * Makes a volume ready for a zone: one of the cache is made if it is not there, a file is recognised, a directory
+ * becomes a read-only image. A disk that may be written to is locked for this zone alone, one that is only read is
+ * shared by all who read it. DiskError.
  */
 export async function attachVolume(volume: Volume, options: AttachOptions): Promise<AttachedVolume> {
-  const { source, target } = volume;
+  const { source, target, mustWrite } = volume;
   const { volumes, bytes, signal } = options;
-  if (source.kind === 'path' && isDirectory(source.path))
+  if (source.kind === 'path' && isDirectory(source.path)) {
+    if (mustWrite) throw readOnlyOnly(source.path, 'a directory of the host');
     return await attachDirectory(source.path, target, options);
-  const path = source.kind === 'path' ? source.path : await volumes.ensure(source.name, { bytes, signal });
+  }
+  // One name for one file: whoever looks for its users compares names.
+  const path =
+    source.kind === 'path' ? realpathSync(source.path) : await volumes.ensure(source.name, { bytes, signal });
   const { type, readOnly: fixed } = recogniseDisk(path);
+  if (fixed && mustWrite) throw readOnlyOnly(path, type);
   const readOnly = volume.readOnly || fixed;
   const mode = readOnly ? 'shared' : 'exclusive';
   const lock = await (source.kind === 'path'
@@ -81,5 +87,12 @@ function dirty(path: string): DiskError {
   return new DiskError('invalid', `${path} was not unmounted, and cannot be read as it is`, {
     detail: { path },
     hint: 'use it once without :ro, which mends it, or run e2fsck on it',
+  });
+}
+
+function readOnlyOnly(path: string, what: string): DiskError {
+  return new DiskError('unsupported', `${path} cannot be written to by a zone: it is ${what}`, {
+    detail: { path },
+    hint: 'leave :rw out, or copy it into a volume: a name or an ext4 image',
   });
 }

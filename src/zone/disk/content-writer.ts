@@ -20,7 +20,10 @@ export interface ContentWriterOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Slabs to read into beyond what must stay free for the writer and its threads (ARCHITECTURE, "Why it cannot deadlock"). */
+/**
+ * Slabs to read into beyond what must stay free for the writer and its threads (ARCHITECTURE, "Why it cannot
+ * deadlock").
+ */
 const readAhead = 6;
 
 /** Brings the content of open files into the data area of a squashfs image, a slab at a time. */

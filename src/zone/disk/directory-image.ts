@@ -31,10 +31,10 @@ const blockSize = 128 * 1024;
 const latest = 2 ** 32 - 1;
 
 /**
- * Makes a squashfs image of a directory of the host: owners, modes, times, xattrs, hardlinks, symlinks and devices as they are,
- * mounts below it as the directories that they cover, sockets left out with a warning (`readHostDirectory`). The same directory
- * gives the same bytes. `out` must not be there; it is its owner's alone, not synced (it lives as long as a zone does),
- * and nothing is left of it after a failure.
+ * Makes a squashfs image of a directory of the host: owners, modes, times, xattrs, hardlinks, symlinks and devices as
+ * they are, mounts below it as the directories that they cover, sockets left out with a warning
+ * (`readHostDirectory`). The same directory gives the same bytes. `out` must not be there; it is its owner's alone,
+ * not synced (it lives as long as a zone does), and nothing is left of it after a failure.
  */
 export async function renderDirectory(
   directory: string,

@@ -38,10 +38,11 @@ const typeBits = 0o170000n;
 const fileFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /**
- * Reads a directory of the host in one pass, in the byte order of names: metadata to the nanosecond, and each file's content
- * at once, from the descriptor that its metadata came from. Every step is one name relative to an open directory, and no
- * symlink is followed. Files of one inode are one. A file that changes while it is read is a DiskError `conflict`; what
- * vanishes before it was opened was never there; sockets, which mean nothing elsewhere, are left out with a warning.
+ * Reads a directory of the host in one pass, in the byte order of names: metadata to the nanosecond, and each file's
+ * content at once, from the descriptor that its metadata came from. Every step is one name relative to an open
+ * directory, and no symlink is followed. Files of one inode are one. A file that changes while it is read is a
+ * DiskError `conflict`; what vanishes before it was opened was never there; sockets, which mean nothing elsewhere,
+ * are left out with a warning.
  */
 export async function readHostDirectory(path: string, options: ReadOptions): Promise<Directory> {
   try {

@@ -20,18 +20,21 @@ export interface Ext4Options {
 }
 
 /**
- * Named one by one, so that the machine's own mke2fs.conf has no say: a guest's kernel may be older than the host's tools. The group
- * checksums let the inode tables stay holes.
+ * Named one by one, so that the machine's own mke2fs.conf has no say: a guest's kernel may be older than the host's
+ * tools. The group checksums let the inode tables stay holes.
  */
 const features =
   'extent,huge_file,flex_bg,64bit,dir_nlink,extra_isize,dir_index,filetype,sparse_super,large_file,ext_attr';
 
-/** Without this the guest's kernel would write the inode tables in the background, and the file would not stay sparse. */
+/**
+ * Without this the guest's kernel would write the inode tables in the background, and the file would not stay sparse.
+ */
 const prezeroed = 'assume_storage_prezeroed=1';
 
 /**
- * Makes a sparse file with an empty ext4 in it, readable by its owner only; nothing is left of it after a failure. DiskError
- * `invalid` for a size that cannot be, `not-found` where there is no mkfs.ext4, `exists` if the name is taken.
+ * Makes a sparse file with an empty ext4 in it, readable by its owner only; nothing is left of it after a failure.
+ * DiskError `invalid` for a size that cannot be, `not-found` where there is no mkfs.ext4, `exists` if the name is
+ * taken.
  */
 export async function createExt4(path: string, options: Ext4Options): Promise<void> {
   const size = checkDiskSize(options.size);

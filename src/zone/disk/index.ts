@@ -7,8 +7,9 @@
  *     FILE        an ext4, squashfs or EROFS of the user's
  *     DIRECTORY   a read-only image made of it when the zone starts
  *
- * `parseVolume` reads what the user says, `attachVolume` makes it a locked disk. A disk that may be written to belongs to one zone
- * at a time; the lock goes with the descriptor, so a hypervisor that inherits it keeps the disk when Shale is gone.
+ * `parseVolume` reads what the user says, `attachVolume` makes it a locked disk. A disk that may be written to
+ * belongs to one zone at a time; the lock goes with the descriptor, so a hypervisor that inherits it keeps the disk
+ * when Shale is gone.
  */
 export { type AttachedVolume, type AttachOptions, attachVolume } from './attach.ts';
 export { type DirectoryImageOptions, renderDirectory } from './directory-image.ts';

@@ -6,8 +6,10 @@ import { createSparse } from './ext4.ts';
 /** Bytes of a journal unless configured. */
 export const journalSize = 1024 * 1024;
 const headerSize = 4096;
-const mostJournal = 64 * 1024 * 1024;
 const mostRecord = 32_768;
+/** Room for two of the largest records: init takes no less. */
+const leastJournal = headerSize + 2 * 32_768;
+const mostJournal = 64 * 1024 * 1024;
 const recordHeader = 16;
 
 export type JournalState = 'empty' | 'started' | 'ended' | 'failed';
@@ -33,27 +35,33 @@ export interface JournalReport {
   readonly failure?: { readonly what: string; readonly errno: number; readonly text: string };
   /** Oldest first. */
   readonly records: readonly JournalRecord[];
-  /** Positions count all bytes that were ever written: where the oldest record that is kept begins, and where the next one will. */
+  /**
+   * Positions count all bytes that were ever written: where the oldest record that is kept begins, and where the next
+   * one will.
+   */
   readonly begin: number;
   readonly end: number;
   /** What is not as it should be, where something is: then the rest of the report is what could be read. */
   readonly damage?: string;
 }
 
-/** Makes the empty disk of a journal (zone-protocol.md, "The journal"). DiskError `invalid` for a size that it cannot have. */
+/**
+ * Makes the empty disk of a journal (zone-protocol.md, "The journal"). DiskError `invalid` for a size that it cannot
+ * have.
+ */
 export async function createJournal(path: string, bytes: number = journalSize): Promise<void> {
-  if (!Number.isSafeInteger(bytes) || bytes % 4096 !== 0 || bytes < 2 * headerSize || bytes > mostJournal) {
+  if (!Number.isSafeInteger(bytes) || bytes % 4096 !== 0 || bytes < leastJournal || bytes > mostJournal) {
     throw new DiskError('invalid', `a journal cannot have ${bytes} bytes`, {
       detail: { size: bytes },
-      hint: 'give a multiple of 4096, from 8 KiB to 64 MiB',
+      hint: 'give a multiple of 4096, from 68 KiB to 64 MiB',
     });
   }
   createSparse(path, bytes);
 }
 
 /**
- * Reads a journal, of a zone that still runs too. `from` leaves out records that begin before that position. Whatever the
- * guest has written is a report; only a file that cannot be read is an error.
+ * Reads a journal, of a zone that still runs too. `from` leaves out records that begin before that position. Whatever
+ * the guest has written is a report; only a file that cannot be read is an error.
  */
 export function readJournal(path: string, options: { readonly from?: number } = {}): JournalReport {
   let fd: number | undefined;

@@ -8,9 +8,9 @@ const patience = 500;
 const pause = 20;
 
 /**
- * Claims a disk for a zone: `exclusive` to write to it, `shared` to read it along with others. Held until it is disposed, and by
- * every process that has inherited its descriptor: a hypervisor that is given `fd` keeps the disk to itself when Shale is
- * gone. DiskError `conflict` while another zone has it.
+ * Claims a disk for a zone: `exclusive` to write to it, `shared` to read it along with others. Held until it is
+ * disposed, and by every process that has inherited its descriptor: a hypervisor that is given `fd` keeps the disk to
+ * itself when Shale is gone. DiskError `conflict` while another zone has it.
  */
 export async function lockDisk(
   path: string,

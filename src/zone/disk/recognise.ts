@@ -14,8 +14,9 @@ export interface DiskImage {
 }
 
 /**
- * Says what filesystem a file holds, by its magic numbers and its length alone: it is the guest's kernel that reads it. DiskError
- * `invalid` for what is no regular file or no filesystem that is known, `corrupt` for one that is cut off.
+ * Says what filesystem a file holds, by its magic numbers and its length alone: it is the guest's kernel that reads
+ * it. DiskError `invalid` for what is no regular file or no filesystem that is known, `corrupt` for one that is cut
+ * off.
  */
 export function recogniseDisk(path: string): DiskImage {
   let fd: number | undefined;

@@ -6,6 +6,8 @@ export interface Volume {
   /** Where in the zone: absolute, without `.`, `..` and doubled slashes, not the root. */
   readonly target: string;
   readonly readOnly: boolean;
+  /** `:rw` was said: then what can only be read will not do. */
+  readonly mustWrite: boolean;
 }
 
 export type VolumeSource =
@@ -17,8 +19,8 @@ export type VolumeSource =
 const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 
 /**
- * Reads `NAME:PATH[:ro|:rw]` or `FILE:PATH[:ro|:rw]`. What has a slash is a file; a name has none. The path in the zone begins behind the
- * last `:/`, so a file's name may hold colons. DiskError `invalid`.
+ * Reads `NAME:PATH[:ro|:rw]` or `FILE:PATH[:ro|:rw]`. What has a slash is a file; a name has none. The path in the
+ * zone begins behind the last `:/`, so a file's name may hold colons. DiskError `invalid`.
  */
 export function parseVolume(text: string): Volume {
   const fault = (why: string) =>
@@ -34,7 +36,12 @@ export function parseVolume(text: string): Volume {
   const target = normaliseTarget(rest.slice(at + 1));
   if (target === undefined) throw fault('its path in the zone is /, or has .. or a colon in it');
   if (source === '') throw fault('it names nothing that is to be there');
-  return { source: parseSource(source, fault), target, readOnly: option === 'ro' };
+  return {
+    source: parseSource(source, fault),
+    target,
+    readOnly: option === 'ro',
+    mustWrite: option === 'rw',
+  };
 }
 
 function parseSource(text: string, fault: (why: string) => DiskError): VolumeSource {

@@ -1,8 +1,10 @@
 import {
+  closeSync,
   fstatSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   rmSync,
   type Stats,
@@ -15,6 +17,7 @@ import {
   type LockMode,
   registerUnfinished,
   syncDirectoryNow,
+  syncFile,
   tryLockExisting,
   withTemporaryName,
 } from '../../host/index.ts';
@@ -39,7 +42,10 @@ export interface StoredVolume {
 
 const extension = '.img';
 
-/** The volumes that the cache keeps: `ROOT/volumes/NAME.img`, each a sparse ext4 with a journal. They outlive every zone. */
+/**
+ * The volumes that the cache keeps: `ROOT/volumes/NAME.img`, each a sparse ext4 with a journal. They outlive every
+ * zone.
+ */
 export class Volumes {
   readonly #directory: string;
 
@@ -49,8 +55,8 @@ export class Volumes {
   }
 
   /**
-   * The path of a volume, which is made if it is not there; the size of one that is there stays. Two who make one at once get the same.
-   * Errors as `createExt4`.
+   * The path of a volume, which is made if it is not there; the size of one that is there stays. Two who make one at
+   * once get the same. Errors as `createExt4`.
    */
   async ensure(
     name: string,
@@ -164,7 +170,8 @@ export class Volumes {
     const release = registerUnfinished(() => rmSync(temporary, { force: true }));
     try {
       await createExt4(temporary, { ...options, journal: true });
-      // A link, for it does not replace what somebody else has made meanwhile. mke2fs has synced the file.
+      await syncPath(temporary);
+      // A link, for it does not replace what somebody else has made meanwhile.
       linkSync(temporary, path);
     } catch (error) {
       if (!isErrno(error, 'EEXIST')) throw error;
@@ -173,5 +180,14 @@ export class Volumes {
       release();
     }
     syncDirectoryNow(this.#directory);
+  }
+}
+
+async function syncPath(path: string): Promise<void> {
+  const fd = openSync(path, 'r');
+  try {
+    await syncFile(fd);
+  } finally {
+    closeSync(fd);
   }
 }

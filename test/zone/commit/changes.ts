@@ -52,7 +52,10 @@ export async function* streamOf(entries: Iterable<ChangeEntry>): AsyncGenerator<
   yield* entries;
 }
 
-/** What init does with an upper directory: every path, parents first, names in byte order, content with the first link. */
+/**
+ * What init does with an upper directory: every path, parents first, names in byte order, content with the first
+ * link.
+ */
 export function* walkUpper(upper: string): Generator<ChangeEntry> {
   const seen = new Set<bigint>();
   function* visit(path: string): Generator<ChangeEntry> {

@@ -1,6 +1,6 @@
 /**
- * Run by itself, as root, in a mount namespace of its own (`unshare --mount`): mounts the kernel's OverlayFS over a directory, lets a script
- * loose on it, and prints what is then to be seen, and what stands in the upper directory.
+ * Run by itself, as root, in a mount namespace of its own (`unshare --mount`): mounts the kernel's OverlayFS over a
+ * directory, lets a script loose on it, and prints what is then to be seen, and what stands in the upper directory.
  *
  *     overlay-child.ts LOWER DIRECTORY SCRIPT
  */

@@ -1,6 +1,6 @@
 /**
- * Whole commits against the kernel: what OverlayFS shows after a random script has changed an image, is what the image that
- * was committed of its upper directory renders to; and umoci unpacks it alike.
+ * Whole commits against the kernel: what OverlayFS shows after a random script has changed an image, is what the
+ * image that was committed of its upper directory renders to; and umoci unpacks it alike.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -59,7 +59,7 @@ test('a new journal is empty', async () => {
 
 test('sizes that no journal has are refused', async () => {
   using scratch = new Scratch();
-  for (const size of [0, 4096, 8193, 2 ** 40]) {
+  for (const size of [0, 4096, 65_536, 69_633, 2 ** 40]) {
     const isRefused = (error: DiskError) => error.code === 'invalid';
     await assert.rejects(createJournal(scratch.file('journal'), size), isRefused);
   }

@@ -41,7 +41,9 @@ describe('parseVolume', () => {
     ['.:/mnt', { kind: 'path', path: '.' }, '/mnt', false],
     ['/a:/b:/c', { kind: 'path', path: '/a:/b' }, '/c', false],
   ] as const) {
-    test(text, () => assert.deepEqual(parseVolume(text), { source, target, readOnly }));
+    test(text, () =>
+      assert.deepEqual(parseVolume(text), { source, target, readOnly, mustWrite: text.endsWith(':rw') }),
+    );
   }
 
   for (const text of [
@@ -216,6 +218,13 @@ describe('files as volumes', () => {
     assert.deepEqual([directory.type, directory.readOnly], ['squashfs', true]);
     assert.deepEqual(recogniseDisk(directory.path), { type: 'squashfs', readOnly: true, dirty: false });
     await assert.rejects(attach(`${scratch.file('none')}:/z`), code('not-found'));
+    // What can only be read is not what was asked for.
+    await assert.rejects(attach(`${source}:/y:rw`, 'volume-2'), code('unsupported'));
+    await assert.rejects(attach(`${directory.path}:/y:rw`), code('unsupported'));
+    symlinkSync('disk', scratch.file('link'));
+    await assert.rejects(attach(`${scratch.file('link')}:/z`), code('conflict'));
+    using image = await attach(`${source}/../volume-1.sqfs:/z`);
+    assert.equal(image.path, directory.path);
   });
 
   test('a lock does not make, change or need to write its file', async () => {
