@@ -1,5 +1,6 @@
 import { createHash, hash } from 'node:crypto';
 import {
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -45,7 +46,7 @@ export interface AssembledInitramfs {
 }
 
 /** To be raised when the same options make something else than before. */
-const version = 1;
+const version = 2;
 
 /** Directories that init mounts on. */
 const directories = ['dev', 'lower', 'm', 'proc', 'root', 'rw', 'sys'];
@@ -137,10 +138,24 @@ function entriesOf(init: Uint8Array, { kernel, modules }: AssembleOptions): Init
 
 /** Each takes a megabyte, and each new version of a kernel or of init makes new ones. */
 function removeOld(directory: string): void {
-  const files = readdirSync(directory)
-    .filter(name => !name.startsWith('.') && !name.startsWith('key-'))
-    .map(name => ({ path: join(directory, name), used: statSync(join(directory, name)).mtimeMs }))
+  const now = Date.now();
+  const names = readdirSync(directory);
+  const isKey = (name: string) => name.startsWith('key-');
+  const files = names
+    .filter(name => !isKey(name))
+    .map(name => ({
+      name,
+      used: lstatSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? now,
+    }))
     .sort((one, other) => other.used - one.used);
-  for (const { path, used } of files.slice(keptAtMost))
-    if (Date.now() - used > grace) rmSync(path, { force: true });
+  // What begins with a dot was left by a process that was killed.
+  const old = files.filter(({ name, used }, index) => {
+    return now - used > grace && (index >= keptAtMost || name.startsWith('.'));
+  });
+  for (const { name } of old) rmSync(join(directory, name), { force: true });
+  const gone = new Set(old.map(({ name }) => name));
+  if (gone.size === 0) return;
+  for (const key of names.filter(isKey)) {
+    if (gone.has(readlinkSync(join(directory, key)))) rmSync(join(directory, key), { force: true });
+  }
 }

@@ -12,6 +12,7 @@ import {
   writeAll,
 } from '../host/index.ts';
 import { type Digest, parseDigest } from '../oci/index.ts';
+import { wantsSignatures } from './configuration.ts';
 import { collect, decompressAll } from './decompress.ts';
 import { KernelError } from './error.ts';
 import { extractImage, type ImageFacts, imageKind, inspectVmlinux, mostImageBytes } from './image.ts';
@@ -22,7 +23,6 @@ import { type KernelOrigin, type KernelRecord, recordName } from './record.ts';
 
 type Bytes = AsyncIterable<Uint8Array>;
 
-const mostConfigBytes = 16 * 1024 * 1024;
 const mostListBytes = 64 * 1024 * 1024;
 const mostModules = 50_000;
 const mostModulesBytes = 8 * 1024 ** 3;
@@ -74,9 +74,7 @@ export class KernelDraft {
 
   /** How a release was configured; may be compressed. */
   async takeConfig(release: string, body: Bytes): Promise<void> {
-    const what = 'the configuration of the kernel';
-    const text = decompressAll(await collect(body, mostConfigBytes, what), mostConfigBytes, what);
-    this.#signed.set(release, /^CONFIG_MODULE_SIG_FORCE=y$/m.test(text.toString('latin1')));
+    this.#signed.set(release, await wantsSignatures(body));
   }
 
   /** A file of a release's directory of modules, by its path in there. */

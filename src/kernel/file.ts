@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { wrapErrno } from '../error/index.ts';
 import { createAtomicFile, replaceFile } from '../host/index.ts';
 import { type Digest, digestHex, parseDigest } from '../oci/index.ts';
+import { wantsSignatures } from './configuration.ts';
 import { extractImage, type ImageKind, imageKind, imageRelease, inspectVmlinux } from './image.ts';
-import type { Kernel } from './kernel.ts';
+import type { Kernel, KernelModules } from './kernel.ts';
 import { ModuleTree, NoModules } from './modules.ts';
 import { ensureDirectory, type KernelPlace } from './place.ts';
-import { findModules, hashFile } from './source.ts';
+import { findConfiguration, findModules, hashFile, readFileStream } from './source.ts';
 
 /** What is remembered of a file, so that it is read once only. */
 export interface FileFacts {
@@ -18,6 +19,8 @@ export interface FileFacts {
   readonly release: string;
   readonly kind: ImageKind | 'program';
   readonly pvh: boolean;
+  /** Modules without a signature may be refused. */
+  readonly signed: boolean;
 }
 
 /**
@@ -36,7 +39,7 @@ export async function openKernelFile(place: KernelPlace, path: string): Promise<
       vmlinux,
       bzImage: facts.kind === 'bzImage' ? realpathSync(path) : undefined,
       pvh,
-      modules: openModules(path, facts.release, findModules(path, facts.release)),
+      modules: openModules(path, facts, findModules(path, facts.release)),
     };
   } catch (error) {
     throw wrapErrno(error, `cannot read the kernel ${path}`);
@@ -44,7 +47,11 @@ export async function openKernelFile(place: KernelPlace, path: string): Promise<
 }
 
 /** Modules that are somebody else's: what tells that they have changed is the time of their lists. */
-export function openModules(kernel: string, release: string, directory: string | undefined) {
+export function openModules(
+  kernel: string,
+  { release, signed }: Pick<FileFacts, 'release' | 'signed'>,
+  directory: string | undefined,
+): KernelModules {
   if (directory === undefined) return new NoModules();
   const lists = ['.', 'modules.order', 'modules.builtin', 'modules.dep'].map(name =>
     stamp(join(directory, name)),
@@ -52,7 +59,7 @@ export function openModules(kernel: string, release: string, directory: string |
   return new ModuleTree(directory, {
     kernel,
     identity: [directory, release, ...lists].join(' '),
-    signed: true,
+    signed,
   });
 }
 
@@ -80,12 +87,11 @@ export async function recall(
 async function examine(path: string): Promise<Omit<FileFacts, 'stamp'>> {
   const kind = imageKind(path);
   const digest = parseDigest(await hashFile(path));
-  if (kind === 'vmlinux') return { kind, digest, ...pick(inspectVmlinux(path)) };
-  return { kind, digest, release: imageRelease(path), pvh: false };
-}
-
-function pick({ release, pvh }: { readonly release: string; readonly pvh: boolean }) {
-  return { release, pvh };
+  const { release, pvh } =
+    kind === 'vmlinux' ? inspectVmlinux(path) : { release: imageRelease(path), pvh: false };
+  const config = findConfiguration(path, release);
+  const signed = config === undefined || (await wantsSignatures(readFileStream(config)));
+  return { kind, digest, release, pvh, signed };
 }
 
 function extractedPath(place: KernelPlace, digest: Digest): string {

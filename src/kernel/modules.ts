@@ -13,6 +13,8 @@ export const moduleFile = /^([^/]+)\.ko(?:\.(?:xz|zst|gz))?$/;
 export const mostModuleBytes = 64 * 1024 * 1024;
 const mostListBytes = 64 * 1024 * 1024;
 const mostDepth = 16;
+/** In a row, each because of the one before; six are much. */
+const mostNeeding = 256;
 
 interface Index {
   /** Paths of the files, relative. */
@@ -66,7 +68,7 @@ export class ModuleTree implements KernelModules {
     const place = this.find(name);
     if (place === 'builtin' || found.has(name)) return;
     if (place === undefined) throw this.#missing(name, neededBy);
-    if (above.has(name)) throw this.#bad(name, 'it needs itself');
+    if (above.has(name) || above.size > mostNeeding) throw this.#bad(name, 'what it needs goes in a circle');
     above.add(name);
     const bytes = this.#read(name);
     const info = readModuleInfo(bytes);

@@ -68,13 +68,19 @@ export async function takeDirectory(draft: KernelDraft, root: string): Promise<v
 /** A kernel's file, and the modules that belong to it. */
 export async function takeFile(draft: KernelDraft, path: string, release: string): Promise<void> {
   await draft.takeImage(readFileStream(path));
-  const config = join(dirname(path), `config-${release}`);
-  if (isFile(config)) await draft.takeConfig(release, readFileStream(config));
+  const config = findConfiguration(path, release);
+  if (config !== undefined) await draft.takeConfig(release, readFileStream(config));
   const modules = findModules(path, release);
   if (modules === undefined) return;
   for (const below of walk(modules, 0)) {
     await draft.takeModule(release, below, () => readFileStream(join(modules, below)));
   }
+}
+
+/** How a kernel was configured, if that lies beside its file. */
+export function findConfiguration(path: string, release: string): string | undefined {
+  const config = join(dirname(resolve(path)), `config-${release}`);
+  return isFile(config) ? config : undefined;
 }
 
 /** The directory of modules that belongs to a kernel's file; `undefined` if there is none. */

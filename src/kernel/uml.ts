@@ -32,12 +32,15 @@ export async function openUmlKernel(options: OpenUmlKernelOptions = {}): Promise
   }
   try {
     const place = options.root === undefined ? undefined : new KernelPlace(options.root);
-    const { release, digest } = await recall(place, path, async () => ({
+    const facts = await recall(place, path, async () => ({
       kind: 'program',
       digest: parseDigest(await hashFile(path)),
       release: await askRelease(path),
       pvh: false,
+      // Debian builds it without signatures.
+      signed: false,
     }));
+    const { release, digest } = facts;
     const places = [
       resolve(dirname(path), '..', 'lib', 'uml', 'modules', release),
       join('/usr/lib/uml/modules', release),
@@ -50,7 +53,7 @@ export async function openUmlKernel(options: OpenUmlKernelOptions = {}): Promise
       vmlinux: path,
       bzImage: undefined,
       pvh: false,
-      modules: openModules(path, release, modules),
+      modules: openModules(path, facts, modules),
     };
   } catch (error) {
     throw wrapErrno(error, `cannot read the kernel ${path}`);
