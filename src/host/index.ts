@@ -49,6 +49,7 @@ export {
   signalGroup,
   signalProcess,
 } from './process.ts';
+export { findTimestampFrequency } from './processor.ts';
 export { type ProgramOptions, type ProgramResult, runProgram } from './program.ts';
 export { readNames, removeTree } from './remove.ts';
 export { exchangeNames } from './rename.ts';

@@ -26,8 +26,8 @@ export const monitorSocket = 'monitor';
 export const consoleSocket = 'console';
 export const channelSocket = (channel: number) => `channel-${channel}`;
 
-/** As many virtio devices as a microvm has transports, less the one for the channels and the one for the network. */
-export const mostDisks = 22;
+/** As many virtio devices as a microvm has transports, less those for the channels and the network, and the first. */
+export const mostDisks = 21;
 
 /** The command line of QEMU. Paths of the host are in it nowhere: descriptors, and names in the machine's directory. */
 export function qemuArguments(of: QemuArguments): string[] {
@@ -78,10 +78,13 @@ interface BusNames {
   device(kind: string, index: number): string;
 }
 
-/** Places are said explicitly, so that the guest finds disk `i` as the i-th. */
+/**
+ * Places are said explicitly, so that the guest finds disk `i` as the i-th. The first transport of a microvm is left
+ * out: its interrupt, the first one of the second I/O APIC, never arrives.
+ */
 function busNames(machine: QemuMachine): BusNames {
   if (machine === 'microvm') {
-    return { device: (kind, index) => `virtio-${kind}-device,bus=virtio-mmio-bus.${index}` };
+    return { device: (kind, index) => `virtio-${kind}-device,bus=virtio-mmio-bus.${index + 1}` };
   }
   return { device: (kind, index) => `virtio-${kind}-pci,addr=0x${(index + 2).toString(16)},romfile=` };
 }
