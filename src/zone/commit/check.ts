@@ -97,12 +97,13 @@ export class ChangeChecker {
     above.push({ name, isDirectory, last: undefined });
   }
 
-  #checkXattrs({ path, xattrs }: ChangeEntry): void {
-    let total = 0;
+  /** With path and target they are the entry's pax records, of which readers do not take any number. */
+  #checkXattrs({ path, target = '', xattrs }: ChangeEntry): void {
+    let total = xattrs.size === 0 ? 0 : path.length + target.length;
     for (const [name, value] of xattrs) {
       if (name === '' || name.length > 255 || name.includes('\0'))
         throw corrupt(path, 'it has an xattr without a name');
-      total += value.length;
+      total += name.length + value.length + 32;
     }
     this.#limit('xattrBytes', path, total);
   }

@@ -3,7 +3,7 @@ import { show } from './check.ts';
 import type { Change, ChangeEntry, ChangeType } from './entry.ts';
 import { CommitError } from './error.ts';
 
-const prefixes = ['trusted.overlay.', 'user.overlay.'];
+const prefix = 'trusted.overlay.';
 
 /**
  * What an entry of an upper directory means (kernel, Documentation/filesystems/overlayfs.rst): a 0:0 character device
@@ -15,9 +15,9 @@ export function readOverlay(entry: ChangeEntry, type: ChangeType): Change {
   const { path, device, xattrs } = entry;
   if (type === 'character' && device!.major === 0 && device!.minor === 0) return { kind: 'whiteout', path };
   for (const name of ['redirect', 'metacopy', 'whiteout']) {
-    if (prefixes.some(prefix => xattrs.has(prefix + name))) throw inexpressible(path, name);
+    if (xattrs.has(prefix + name)) throw inexpressible(path, name);
   }
-  const opaque = prefixes.some(prefix => isYes(xattrs.get(`${prefix}opaque`)));
+  const opaque = isYes(xattrs.get(`${prefix}opaque`));
   return {
     kind: 'entry',
     entry: { ...entry, xattrs: withoutState(xattrs) },
@@ -30,9 +30,14 @@ function isYes(value: Uint8Array | undefined): boolean {
   return value?.length === 1 && value[0] === 0x79;
 }
 
-/** Without what OverlayFS keeps for itself: in a layer it could steer the next mount. */
+/**
+ * Without what OverlayFS keeps for itself: in a layer it could steer the next mount. `user.overlay.*` too, which means
+ * nothing in a zone, where it is the workload's own, and something on a mount without privilege.
+ */
 function withoutState(xattrs: Xattrs): Xattrs {
-  return new Map([...xattrs].filter(([name]) => !prefixes.some(prefix => name.startsWith(prefix))));
+  return new Map(
+    [...xattrs].filter(([name]) => !name.startsWith(prefix) && !name.startsWith('user.overlay.')),
+  );
 }
 
 function inexpressible(path: ByteString, name: string): CommitError {

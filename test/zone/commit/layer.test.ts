@@ -112,6 +112,13 @@ describe('what a layer holds', () => {
       change('a/c', 'file', { content: 'x' }),
       whiteout('gone', shared),
       change('not', 'directory', { xattrs: new Map([['trusted.overlay.opaque', text('x')]]) }),
+      // Anybody in the zone may set these: they mean nothing to its overlay.
+      change('nothing', 'directory', {
+        xattrs: new Map([
+          ['user.overlay.opaque', text('y')],
+          ['user.overlay.redirect', text('/etc')],
+        ]),
+      }),
     ]);
     const found = readTar(tar);
     assert.deepEqual(
@@ -124,11 +131,12 @@ describe('what a layer holds', () => {
         'file a/c',
         'file .wh.gone',
         'directory not/',
+        'directory nothing/',
       ],
     );
     assert.deepEqual([...found[1]!.xattrs.keys()], ['trusted.other']);
     assert.equal(found.at(-1)!.xattrs.size, 0);
-    assert.deepEqual([layer.entries, layer.whiteouts, layer.opaque], [4, 2, 1]);
+    assert.deepEqual([layer.entries, layer.whiteouts, layer.opaque], [5, 2, 1]);
   });
 
   test('links among what is there are kept; a link whose other names are elsewhere is a file', async () => {
