@@ -1,4 +1,5 @@
-import { type DoctorReport, doctor } from '../../engine/zone/index.ts';
+import { doctor } from '../../engine/zone/doctor.ts';
+import type { DoctorReport } from '../../engine/zone/report.ts';
 import { exitStatus } from '../../error/index.ts';
 import type { Invocation } from '../command/index.ts';
 import { print, printJson, safe } from '../output.ts';

@@ -1,4 +1,5 @@
-import { type RunRequest, type RunResult, runZone, type ZoneStreams } from '../../engine/zone/index.ts';
+import type { RunRequest, RunResult, ZoneStreams } from '../../engine/zone/request.ts';
+import { runZone } from '../../engine/zone/run.ts';
 import type { Invocation } from '../command/index.ts';
 import { UsageError } from '../error.ts';
 import { readImageOptions } from '../image-options.ts';
@@ -104,9 +105,14 @@ function readRequest(invocation: Invocation, progress: Progress, tell: (line: st
   const { workdir, user, name, hostname, cpus, kernel, vmm, machine, verity, warm, first, entrypoint } =
     values;
   const { tmpfs, publish, scratch, volume: volumes, accel: acceleration, rm: remove, quiet } = values;
+  // Its `memory` is that of --memory, which is the zone's here.
+  const image = readImageOptions(invocation, event => progress.update(event));
+  const hasLimits = Object.keys(image.limits ?? {}).length > 0;
   return {
-    // Its `memory` is that of --memory, which is the zone's here.
-    ...readImageOptions(invocation, event => progress.update(event)),
+    ...image,
+    policy: image.policy ?? 'if-not-present',
+    // Without any the engine need not look at the layers of an image that is rendered.
+    limits: hasLimits ? image.limits : undefined,
     ...{ workdir, user, name, hostname, cpus, kernel, vmm, machine, verity, warm, first, entrypoint },
     ...{ tmpfs, publish, scratch, volumes, acceleration, remove },
     command: command.length > 0 ? command : undefined,

@@ -58,7 +58,7 @@ test('what the flags ask for reaches the engine, and the status comes back', asy
     ...{ volumes: ['d:/d:ro'], kernel: 'k', kernelArguments: ['quiet'], vmm: 'uml', machine: 'q35' },
     ...{ acceleration: 'tcg', timeout: 2000, bootTimeout: 60_000, verity: true, warm: true, first: true },
     ...{ platform: 'linux/amd64', root: '/x', command: ['ls', '-l'], stdin: false },
-    ...{ network: 'user', limits: {}, cache: true },
+    ...{ network: 'user', policy: 'if-not-present', cache: true },
   });
 });
 

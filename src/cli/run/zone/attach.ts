@@ -1,4 +1,5 @@
-import { attachZone, inspectZone } from '../../../engine/zone/index.ts';
+import { attachZone } from '../../../engine/zone/exec.ts';
+import { inspectZone } from '../../../engine/zone/list.ts';
 import type { Invocation } from '../../command/index.ts';
 import { safe } from '../../output.ts';
 import { withSession } from '../../zone/session.ts';

@@ -1,4 +1,4 @@
-import { commitZone } from '../../../engine/zone/index.ts';
+import { commitZone } from '../../../engine/zone/commit.ts';
 import type { Invocation } from '../../command/index.ts';
 import { print, printJson, safe, tell } from '../../output.ts';
 import { formatBytes, formatNumber } from '../../quantity.ts';

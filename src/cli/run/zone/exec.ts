@@ -1,4 +1,4 @@
-import { execZone } from '../../../engine/zone/index.ts';
+import { execZone } from '../../../engine/zone/exec.ts';
 import type { Invocation } from '../../command/index.ts';
 import { readEnvironment } from '../../zone/environment.ts';
 import { withSession } from '../../zone/session.ts';

@@ -1,4 +1,5 @@
-import { inspectZone, type ZoneReport } from '../../../engine/zone/index.ts';
+import { inspectZone } from '../../../engine/zone/list.ts';
+import type { ZoneReport } from '../../../engine/zone/report.ts';
 import { formatColumns } from '../../columns.ts';
 import type { Invocation } from '../../command/index.ts';
 import { formatJson, print, printJson, safe } from '../../output.ts';

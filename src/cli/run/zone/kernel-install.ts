@@ -1,4 +1,5 @@
-import { installKernel, type KernelSummary } from '../../../engine/zone/index.ts';
+import { installKernel } from '../../../engine/zone/kernels.ts';
+import type { KernelSummary } from '../../../engine/zone/report.ts';
 import type { Invocation } from '../../command/index.ts';
 import { readImageOptions } from '../../image-options.ts';
 import { print, printJson, safe, tell } from '../../output.ts';

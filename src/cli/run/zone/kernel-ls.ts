@@ -1,4 +1,5 @@
-import { type KernelSummary, listKernels } from '../../../engine/zone/index.ts';
+import { listKernels } from '../../../engine/zone/kernels.ts';
+import type { KernelSummary } from '../../../engine/zone/report.ts';
 import { formatColumns } from '../../columns.ts';
 import type { Invocation } from '../../command/index.ts';
 import { print, printJson, safe } from '../../output.ts';

@@ -1,4 +1,4 @@
-import { removeKernels } from '../../../engine/zone/index.ts';
+import { removeKernels } from '../../../engine/zone/kernels.ts';
 import type { Invocation } from '../../command/index.ts';
 import { print, printJson, safe } from '../../output.ts';
 

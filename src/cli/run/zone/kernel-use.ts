@@ -1,4 +1,4 @@
-import { useKernel } from '../../../engine/zone/index.ts';
+import { useKernel } from '../../../engine/zone/kernels.ts';
 import type { Invocation } from '../../command/index.ts';
 import { printJson, safe, tell } from '../../output.ts';
 

@@ -1,4 +1,4 @@
-import { killZones } from '../../../engine/zone/index.ts';
+import { killZones } from '../../../engine/zone/end.ts';
 import type { Invocation } from '../../command/index.ts';
 import { UsageError } from '../../error.ts';
 import { findSignal } from '../../zone/signal-name.ts';

@@ -1,4 +1,4 @@
-import { zoneLogs } from '../../../engine/zone/index.ts';
+import { zoneLogs } from '../../../engine/zone/logs.ts';
 import type { Invocation } from '../../command/index.ts';
 import { printBytes, printErrorBytes } from '../../output.ts';
 import { createLogPrinter } from '../../zone/log-printer.ts';

@@ -1,4 +1,5 @@
-import { listZones, type ZoneSummary } from '../../../engine/zone/index.ts';
+import { listZones } from '../../../engine/zone/list.ts';
+import type { ZoneSummary } from '../../../engine/zone/report.ts';
 import { formatColumns } from '../../columns.ts';
 import type { Invocation } from '../../command/index.ts';
 import { print, printJson, safe } from '../../output.ts';

@@ -1,4 +1,4 @@
-import { removeZones } from '../../../engine/zone/index.ts';
+import { removeZones } from '../../../engine/zone/end.ts';
 import type { Invocation } from '../../command/index.ts';
 import { UsageError } from '../../error.ts';
 import { printZones } from '../../zone/summary.ts';

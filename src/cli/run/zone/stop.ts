@@ -1,4 +1,4 @@
-import { stopZones } from '../../../engine/zone/index.ts';
+import { stopZones } from '../../../engine/zone/end.ts';
 import type { Invocation } from '../../command/index.ts';
 import { printZones } from '../../zone/summary.ts';
 

@@ -1,4 +1,5 @@
-import { listVolumes, type VolumeSummary } from '../../../engine/zone/index.ts';
+import type { VolumeSummary } from '../../../engine/zone/report.ts';
+import { listVolumes } from '../../../engine/zone/volume-list.ts';
 import { formatColumns } from '../../columns.ts';
 import type { Invocation } from '../../command/index.ts';
 import { print, printJson, safe } from '../../output.ts';

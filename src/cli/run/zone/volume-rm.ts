@@ -1,4 +1,4 @@
-import { removeVolumes } from '../../../engine/zone/index.ts';
+import { removeVolumes } from '../../../engine/zone/volume-list.ts';
 import type { Invocation } from '../../command/index.ts';
 import { print, printJson, safe } from '../../output.ts';
 
