@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -308,6 +308,8 @@ export function testApiDriver({
     await fails(workshop.options({ network: 'user' }), 'unsupported', /tap device/, /--network none/);
     await fails(workshop.options({ kernel: { bzImage: '/boot/vmlinuz' } }), 'unsupported', /vmlinux/);
     await fails(workshop.options({ cpus: 0 }), 'invalid', /0/);
+    const disks = Array.from({ length: 30 }, () => ({ path: '/dev/null', readOnly: true }));
+    await fails(workshop.options({ disks }), 'exhausted', /at most/);
     workshop.remove(name);
     await fails(workshop.options(), 'unsupported', /not installed/, /--vmm qemu/);
   });
@@ -327,7 +329,7 @@ export function testApiDriver({
     const { kernel, initramfs } = workshop.options();
     const plain = await driver.probe();
     assert.equal(plain.program, join(workshop.path, 'bin', name));
-    assert.equal(plain.usable, existsSync('/dev/kvm'), plain.reason);
+    assert.equal(plain.usable, hasKvm(), plain.reason);
     if (!plain.usable) return;
     assert.deepEqual(await driver.probe({ kernel, initramfs }), {
       usable: true,
@@ -415,6 +417,15 @@ export function testApiDriver({
     }
     await until(() => open() <= before, 'open files go away');
   });
+}
+
+function hasKvm(): boolean {
+  try {
+    accessSync('/dev/kvm', constants.R_OK + constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Waits until somebody listens on the API's socket. */

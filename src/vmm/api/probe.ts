@@ -24,7 +24,7 @@ export async function probeProgram(
     const fault = findKvmFault();
     if (fault !== undefined) return { usable: false, ...found, ...fault };
     if (kernel === undefined || initramfs === undefined) {
-      return { usable: true, acceleration: 'kvm', reason: 'not proven by a boot', ...found };
+      return { usable: true, reason: '/dev/kvm opens, no guest was tried', ...found };
     }
     await boot(start, kernel, initramfs, options);
     return { usable: true, acceleration: 'kvm', ...found };
@@ -40,7 +40,7 @@ export async function probeProgram(
   }
 }
 
-/** Any sign of life will do: a byte on the console, or somebody who listens. */
+/** Any sign of life will do: a byte on the console, or somebody who listens. So it is no matter which init that is. */
 async function boot(
   start: (options: MachineOptions) => Promise<Machine>,
   kernel: MachineKernel,
@@ -51,7 +51,15 @@ async function boot(
   const directory = join(temporary.path, 'machine');
   mkdirSync(directory, { mode: 0o700 });
   const shape = { memory: 128 * mebibyte, cpus: 1, channels: 1, network: 'none' } as const;
-  const machine = await start({ ...shape, directory, kernel, initramfs, commandLine: [], disks: [], signal });
+  const machine = await start({
+    ...shape,
+    directory,
+    kernel,
+    initramfs,
+    commandLine: ['loglevel=7'],
+    disks: [],
+    signal,
+  });
   const given = new AbortController();
   try {
     const heard = new Promise<void>(resolve => {

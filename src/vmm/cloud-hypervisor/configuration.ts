@@ -46,7 +46,8 @@ function commandLine(options: MachineOptions): string {
 }
 
 /** VmmError `unsupported` or `invalid` for what this hypervisor cannot do. */
-export function checkOptions({ network, kernel, cpus, memory }: MachineOptions): void {
+export function checkOptions({ network, kernel, cpus, memory, disks }: MachineOptions): void {
+  if (disks.length > mostDisks) throw new VmmError('exhausted', `a machine has at most ${mostDisks} disks`);
   if (network !== 'none') {
     throw new VmmError('unsupported', 'Cloud Hypervisor has no network without a tap device of the host', {
       hint: 'use --network none, or --vmm qemu for a network that needs no privilege',
@@ -68,4 +69,6 @@ export function checkOptions({ network, kernel, cpus, memory }: MachineOptions):
   }
 }
 
+/** A PCI bus has 32 slots, a few are taken; and disks have one letter. */
+const mostDisks = 24;
 const granularity = 2 * 1024 * 1024;

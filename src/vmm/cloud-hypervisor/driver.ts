@@ -1,6 +1,5 @@
 import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { isRunning } from '../../host/index.ts';
 import {
   type ApiClient,
   ApiMachine,
@@ -47,8 +46,8 @@ export const cloudHypervisorDriver: VmmDriver = {
   probe: options => probeProgram(rule, start, options),
   start,
   find(record, directory) {
-    if (!isRunning(record.process)) return undefined;
-    const process = new MachineProcess(record.process);
+    const process = MachineProcess.find(record.process);
+    if (process === undefined) return undefined;
     const tail = new ConsoleTail();
     const reader = new ConsoleReader(tail);
     // Without its words the machine is still to be had.

@@ -38,6 +38,9 @@ interface Step {
 
 const mebibyte = 1024 * 1024;
 
+/** Devices have interrupt lines of their own, 5 to 23 in all; some are the vsock's and the system's. */
+const mostDisks = 16;
+
 /** How the hypervisor reaches what it is to use: kernel and initramfs, and the disks. */
 export interface GuestPaths {
   readonly payload: readonly [kernel: string, initramfs: string];
@@ -103,7 +106,8 @@ function bootArguments(options: MachineOptions): string {
 }
 
 /** VmmError `unsupported` or `invalid` for what this hypervisor cannot do. */
-export function checkOptions({ network, kernel, cpus, memory }: MachineOptions): void {
+export function checkOptions({ network, kernel, cpus, memory, disks }: MachineOptions): void {
+  if (disks.length > mostDisks) throw new VmmError('exhausted', `a machine has at most ${mostDisks} disks`);
   if (network !== 'none') {
     throw new VmmError('unsupported', 'Firecracker has no network without a tap device of the host', {
       hint: 'use --network none, or --vmm qemu for a network that needs no privilege',

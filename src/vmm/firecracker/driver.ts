@@ -1,4 +1,3 @@
-import { isRunning } from '../../host/index.ts';
 import {
   ApiMachine,
   giveUp,
@@ -34,10 +33,10 @@ export const firecrackerDriver: VmmDriver = {
   probe: options => probeProgram(rule, start, options),
   start,
   // Its console went to the process that started it, and with it.
-  find: (record, directory) =>
-    isRunning(record.process)
-      ? machineOf(record, directory, new MachineProcess(record.process), new ConsoleTail())
-      : undefined,
+  find(record, directory) {
+    const process = MachineProcess.find(record.process);
+    return process && machineOf(record, directory, process, new ConsoleTail());
+  },
 };
 
 async function start(options: MachineOptions): Promise<Machine> {
