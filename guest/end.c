@@ -67,7 +67,6 @@ void reap_children(void)
 {
 	int status;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-		commit_ended(pid);
 		if (pid == zone_process)
 			zone_process = 0;
 		for (struct process *process = processes; process; process = process->next)
@@ -127,7 +126,7 @@ void end_work(void)
 			flags |= EXIT_TIME_LIMIT;
 		kill(workload->pid, SIGKILL);
 	}
-	if (zone_state == ZONE_RUNNING && zone_process == 0 && process_drained(workload))
+	if (zone_state == ZONE_RUNNING && zone_process == 0 && process_drained(workload) && !commit_active())
 		finish();
 	if (zone_state == ZONE_ENDED && (now_milliseconds() >= off_at || !somebody_listens())) {
 		const char *how = command_line("shale.off");

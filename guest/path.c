@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "kernel.h"
@@ -28,10 +29,19 @@ int path_find(int root, const char *path)
 
 static int make_one(int parent, const char *name, enum path_kind kind)
 {
-	if (kind == PATH_DIRECTORY)
-		return mkdirat(parent, name, 0755);
-	int file = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
-	return file < 0 ? -1 : close(file);
+	struct text made = { .length = 0 };
+	int file = kind == PATH_DIRECTORY ? mkdirat(parent, name, 0755) :
+		openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (file < 0)
+		return -1;
+	if (kind == PATH_FILE)
+		close(file);
+	text_add(&made, "/proc/self/fd/");
+	text_number(&made, (uint64_t)parent);
+	text_add(&made, "/");
+	text_add(&made, name);
+	lsetxattr(text_of(&made), PLACEHOLDER, "1", 1, 0);
+	return 0;
 }
 
 static int make_path(int root, const char *path, enum path_kind kind, int links)

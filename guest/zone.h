@@ -24,6 +24,9 @@ enum from_guest {
 enum zone_state { ZONE_EMPTY, ZONE_MOUNTED, ZONE_RUNNING, ZONE_ENDED };
 enum exit_flag { EXIT_OUT_OF_MEMORY = 1, EXIT_TIME_LIMIT = 2 };
 
+/* Marks places that init has made to mount on, so that they are not taken for changes of the workload. */
+#define PLACEHOLDER "trusted.shale.placeholder"
+
 /* buffer.c: bytes between start and end of a block that grows. */
 struct buffer {
 	uint8_t *bytes;
@@ -259,14 +262,15 @@ int64_t end_due(void);
 void tell_exit(struct channel *channel);
 void zone_signal(struct channel *channel, uint32_t signal);
 
-/* commit.c, status.c, cgroup.c */
+/* commit.c, changes.c, status.c, cgroup.c */
 struct watch;
 void commit_start(struct channel *channel);
 void commit_work(void);
 void commit_stop(struct channel *channel);
 void commit_watch(struct watch *all);
-void commit_ended(pid_t pid);
 bool commit_owns(pid_t pid);
+bool commit_active(void);
+_Noreturn void changes_send(int frames);
 void status_fields(struct buffer *out);
 uint64_t out_of_memory_kills(void);
 void cgroup_prepare(void);
