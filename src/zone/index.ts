@@ -14,7 +14,7 @@
  * `launch/` brings a zone up, cold or out of a saved state; `connect.ts` talks to one that runs; `session.ts` attaches
  * streams to a process in it; `commit/` makes a layer of what it wrote.
  */
-export { mountPoints, readChanges } from './changes.ts';
+
 export { type Connection, connectZone, findMachine, lockChannel } from './connect.ts';
 export { ZoneError } from './error.ts';
 export { guestInit } from './guest-init.ts';
@@ -30,6 +30,7 @@ export {
   type ZoneFurniture,
   type ZoneImage,
 } from './launch/index.ts';
+export { mountPoints } from './mount-points.ts';
 export {
   mergeEnvironment,
   type ProcessSpec,

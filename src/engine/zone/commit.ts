@@ -2,8 +2,13 @@ import { join } from 'node:path';
 import { ShaleError } from '../../error/index.ts';
 import { createTemporaryDirectory, findDataRoot, temporaryRoot } from '../../host/index.ts';
 import { openStore } from '../../store/index.ts';
-import { applyInstructions, commitImage, writeChangesLayer } from '../../zone/commit/index.ts';
-import { connectZone, mountPoints, readChanges, Zones } from '../../zone/index.ts';
+import {
+  applyInstructions,
+  commitImage,
+  receiveChanges,
+  writeChangesLayer,
+} from '../../zone/commit/index.ts';
+import { connectZone, mountPoints, toGuest, Zones } from '../../zone/index.ts';
 import type { CommitResult } from './report.ts';
 import type { CommitRequest } from './request.ts';
 
@@ -35,7 +40,10 @@ export async function commitZone(
   applyInstructions({}, changes);
   using directory = createTemporaryDirectory(join(temporaryRoot(), 'commit'));
   using connection = await connectZone(zone, signal);
-  const layer = await writeChangesLayer(readChanges(connection.conversation), join(directory.path, 'layer'), {
+  const { conversation } = connection;
+  await conversation.send(toGuest.commit);
+  const received = receiveChanges(() => conversation.receive());
+  const layer = await writeChangesLayer(received, join(directory.path, 'layer'), {
     ignore: mountPoints(record),
     signal,
   });

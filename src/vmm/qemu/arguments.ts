@@ -84,7 +84,11 @@ interface BusNames {
  */
 function busNames(machine: QemuMachine): BusNames {
   if (machine === 'microvm') {
-    return { device: (kind, index) => `virtio-${kind}-device,bus=virtio-mmio-bus.${index + 1}` };
+    // Linux finds the transports from the last to the first, so the first disk has the last of theirs.
+    const transport = (kind: string, index: number) => (kind === 'blk' ? mostDisks - index : index + 1);
+    return {
+      device: (kind, index) => `virtio-${kind}-device,bus=virtio-mmio-bus.${transport(kind, index)}`,
+    };
   }
   return { device: (kind, index) => `virtio-${kind}-pci,addr=0x${(index + 2).toString(16)},romfile=` };
 }

@@ -82,8 +82,12 @@ export async function launchZone(options: LaunchOptions): Promise<LaunchedZone> 
     prepare: async () => {
       removeTree(join(directory, 'run'));
       mkdirSync(join(directory, 'run'), { mode: 0o700 });
+      removeTree(journal);
       await createJournal(journal);
-      if (scratch !== undefined) await createScratch(scratch, options.scratch!, options.signal);
+      if (scratch !== undefined) {
+        removeTree(scratch);
+        await createScratch(scratch, options.scratch!, options.signal);
+      }
       timeline.mark('directory and disks');
     },
   };
