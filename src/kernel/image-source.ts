@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { throwIfAborted } from '../host/index.ts';
 import {
@@ -78,6 +78,8 @@ async function takeAddons(
 ): Promise<void> {
   const fd = openSync(path, 'wx+', 0o600);
   try {
+    // Its content is taken out of it: it is needed no longer than it is open.
+    rmSync(path);
     let bytes = 0;
     for await (const chunk of body) {
       throwIfAborted(options.signal);
@@ -90,7 +92,7 @@ async function takeAddons(
       bytes += chunk.length;
       options.onProgress?.({ step: 'unpack', what: 'kernel/addons.squashfs', bytes });
     }
-    using squashfs = openSquashfs(fileSource(fd, statSync(path).size));
+    using squashfs = openSquashfs(fileSource(fd, bytes));
     const modules = squashfs.find(squashfs.root, 'modules');
     if (modules?.type === 'directory') await takeDirectory(draft, squashfs, modules, '', 0);
   } finally {

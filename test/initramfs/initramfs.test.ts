@@ -32,13 +32,13 @@ const entries: readonly InitramfsEntry[] = [
 test('cpio lists what was written, in its order', { skip: cpio }, () => {
   const listed = execFileSync('cpio', ['-it', '--quiet'], { input: writeInitramfs(entries), stdio: 'pipe' });
   assert.deepEqual(
-    listed.toString('latin1').trim().split('\n').map(unescape),
+    listed.toString('latin1').trim().split('\n').map(unquote),
     entries.map(({ path }) => path),
   );
 });
 
 /** cpio shows bytes beyond ASCII as `\303` in some locales. */
-function unescape(text: string): string {
+function unquote(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
   );
