@@ -16,6 +16,8 @@ export interface ConfinementOptions {
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   /** Whether it needs the host's network. */
   readonly network: boolean;
+  /** Bytes of a /dev/shm of its own; without, it can keep nothing there. */
+  readonly sharedMemory?: number | undefined;
 }
 
 export interface Confined {
@@ -43,7 +45,8 @@ export function confine(
 ): Confined {
   const { directory, level, user, network } = options;
   const separate = level === 'namespaces';
-  if (separate) writeFileSync(join(directory, fstab), mountTable(program), { mode: 0o600 });
+  if (separate)
+    writeFileSync(join(directory, fstab), mountTable(program, options.sharedMemory), { mode: 0o600 });
   const drop = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all'];
   if (isRoot() && user !== undefined) {
     drop.push(`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups');
@@ -81,13 +84,15 @@ export function confinementLevels(): readonly ConfinementLevel[] {
 }
 
 /** fstab(5): an empty directory over each of the root's that is not the system's, and a /proc without other processes. */
-function mountTable(program: string): string {
+function mountTable(program: string, sharedMemory: number | undefined): string {
   const hidden = readdirSync('/', { withFileTypes: true })
     .filter(entry => entry.isDirectory())
     .map(entry => entry.name)
     .filter(name => !visible.has(name) && !name.startsWith('lib') && !program.startsWith(`/${name}/`))
     .filter(name => /^[\w.+-]+$/.test(name));
-  const lines = [...hidden, 'dev/shm', 'dev/mqueue'].map(name => `shale /${name} tmpfs ${hiding},nofail 0 0`);
+  const lines = [...hidden, 'dev/mqueue'].map(name => `shale /${name} tmpfs ${hiding},nofail 0 0`);
+  const shared = sharedMemory === undefined ? hiding : `nosuid,nodev,size=${sharedMemory},mode=1777`;
+  lines.push(`shale /dev/shm tmpfs ${shared},nofail 0 0`);
   if (isRoot()) lines.push('shale /proc proc nosuid,nodev,noexec,hidepid=invisible 0 0');
   return `${lines.join('\n')}\n`;
 }

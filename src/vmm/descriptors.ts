@@ -1,4 +1,4 @@
-import { closeSync, constants, copyFileSync, fstatSync, lchownSync, openSync } from 'node:fs';
+import { closeSync, constants, copyFileSync, fchownSync, fstatSync, lchownSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { wrapErrno } from '../error/index.ts';
 import { descriptorPath } from '../host/index.ts';
@@ -44,6 +44,18 @@ export class Descriptors implements Disposable {
     copyFileSync(path, join(directory, copy), constants.COPYFILE_FICLONE);
     lchownSync(join(directory, copy), user.uid, user.gid);
     return copy;
+  }
+
+  /**
+   * A disk for a program that opens it itself. Its user gets the right to do so, to a file that has nobody else's right:
+   * a read-only disk is `addReadable`'s business, a writable one becomes that user's.
+   */
+  addReopened({ path, readOnly }: Disk): string {
+    if (readOnly) return this.addReadable(path);
+    const { user } = this.#machine;
+    const number = this.#add(path, constants.O_RDWR);
+    if (user !== undefined) fchownSync(this.#open[number - 3]!, user.uid, user.gid);
+    return descriptorPath(number);
   }
 
   #add(path: string, flags: number): number {

@@ -15,6 +15,8 @@ export interface LaunchOptions {
   readonly descriptors: readonly number[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly readOutput?: boolean;
+  /** Bytes of a /dev/shm of its own. */
+  readonly sharedMemory?: number;
   /** A file of the directory that the hypervisor makes once it is up. */
   readonly ready: string;
   /** In milliseconds; 10 000 if not given. */
@@ -51,6 +53,7 @@ export async function launch(options: LaunchOptions): Promise<Daemon> {
       level,
       user,
       network: network === 'user',
+      sharedMemory: options.sharedMemory,
     });
     const daemon = await spawnDaemon(confined.program, confined.arguments, {
       directory,
