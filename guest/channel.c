@@ -11,6 +11,9 @@
 #include "zone.h"
 
 #define READ_SIZE 32768
+/* The kernel keeps as many writes to a virtio port as its queue has places, a thousand or so: large ones would fill the
+ * memory of a small zone when the host does not read. */
+#define WRITE_SIZE 8192
 #define UNREAD_LIMIT (256 * 1024) /* of answers: a host that takes no more of them is not listened to */
 
 struct channel *channels;
@@ -89,7 +92,8 @@ void channel_flush(struct channel *channel)
 {
 	struct buffer *out = &channel->out;
 	while (channel->writable && buffer_length(out) > 0) {
-		ssize_t length = write(channel->fd, out->bytes + out->start, buffer_length(out));
+		size_t size = buffer_length(out) < WRITE_SIZE ? buffer_length(out) : WRITE_SIZE;
+		ssize_t length = write(channel->fd, out->bytes + out->start, size);
 		if (length > 0)
 			buffer_consume(out, (size_t)length);
 		else if (length == 0 || errno == EAGAIN)
