@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ShaleError } from '../../error/index.ts';
 import type { Machine, MachineOptions, VmmDriver } from '../../vmm/index.ts';
 import { ZoneError } from '../error.ts';
 import { Conversation, findField, fromGuest, readFields, readNumber, toGuest } from '../protocol/index.ts';
@@ -88,8 +89,9 @@ async function bootOnce(options: BootOptions): Promise<BootedMachine> {
 
 /** A channel that breaks off says less than the end of the machine that broke it. */
 async function tellLastWords(error: unknown, machine: Machine): Promise<unknown> {
-  if (!(error instanceof ZoneError) || error instanceof StalledError || error.code !== 'unavailable')
+  if (!(error instanceof ShaleError) || error instanceof StalledError || error.code !== 'unavailable') {
     return error;
+  }
   if (error.detail.what !== undefined) return error;
   const { stderr } = await machine.ended;
   return ended(machine, stderr);

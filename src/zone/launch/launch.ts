@@ -12,7 +12,8 @@ import type {
   SavedState,
   VmmDriver,
 } from '../../vmm/index.ts';
-import { createJournal, createScratch } from '../disk/index.ts';
+import { createJournal } from '../disk/journal.ts';
+import { createScratch } from '../disk/scratch.ts';
 import type { ProcessSpec } from '../process.ts';
 import { type Conversation, toGuest } from '../protocol/index.ts';
 import { journalFile, type StoredZone, type Zones } from '../state/index.ts';
@@ -20,7 +21,7 @@ import { type BootedMachine, type BootOptions, bootMachine } from './boot.ts';
 import { type DiskPlan, planDisks, type ZoneImage } from './disks.ts';
 import { writeBoot, writeRun, type ZoneFurniture } from './messages.ts';
 import type { Timeline } from './timeline.ts';
-import { dropSavedState, findSavedState, WarmDraft, warmName } from './warm.ts';
+import { dropSavedState, findSavedState, holdSavedState, WarmDraft, warmName } from './warm.ts';
 
 /** How many conversations a zone has at once: its launcher's and those of exec, stop and the like. */
 export const channels = 8;
@@ -124,6 +125,8 @@ async function bringUp(options: LaunchOptions, boot: BootOptions): Promise<Boote
     options.onNotice?.(`${driver.name} cannot save a machine's state: the zone boots`);
     return await bootMachine(boot);
   }
+  using held = holdSavedState(place);
+  if (held === undefined) return await bootMachine(boot);
   try {
     timeline.warm = true;
     return await bootMachine({ ...boot, machine: { ...boot.machine, restore: state } });
@@ -145,7 +148,11 @@ async function saveState(
   await using draft = new WarmDraft(place, options.zone.record.id);
   const keepMemory = join(draft.directory, 'memory');
   const machineOptions = { ...boot.machine, keepMemory };
-  const { machine, conversation } = await bootMachine({ ...boot, machine: machineOptions });
+  const prepare = async () => {
+    removeTree(keepMemory);
+    await boot.prepare();
+  };
+  const { machine, conversation } = await bootMachine({ ...boot, prepare, machine: machineOptions });
   try {
     conversation[Symbol.dispose]();
     const state = await machine.save?.({ directory: draft.directory });

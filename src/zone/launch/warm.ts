@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isErrno } from '../../error/index.ts';
-import { removeTree } from '../../host/index.ts';
+import { type FileLock, removeTree, replaceFile, syncDirectoryNow, tryLock } from '../../host/index.ts';
 import type { Disk, MachineOptions, SavedState } from '../../vmm/index.ts';
 
 /** What two machines must have in common for one to come out of the other's saved state. */
@@ -48,7 +48,7 @@ export function findSavedState(directory: string): SavedState | undefined {
 
 /**
  * A directory beside the place of a saved state, in which it is made. `keep` puts it there, unless somebody else was quicker; disposing
- * removes what was not kept.
+ * removes what was not kept. All of it is on the disk before it has its name: a state that a crash has torn would hang a machine.
  */
 export class WarmDraft implements AsyncDisposable {
   readonly directory: string;
@@ -62,9 +62,11 @@ export class WarmDraft implements AsyncDisposable {
   }
 
   keep(state: SavedState): SavedState | undefined {
-    writeFileSync(join(this.directory, recordFile), JSON.stringify({ ...state, directory: '.' }));
+    const record = JSON.stringify({ ...state, directory: '.' });
+    replaceFile(join(this.directory, recordFile), Buffer.from(record));
     try {
       renameSync(this.directory, this.#place);
+      syncDirectoryNow(dirname(this.#place));
     } catch (error) {
       if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
     }
@@ -78,5 +80,15 @@ export class WarmDraft implements AsyncDisposable {
 
 /** Forgets a state that does not come back to life. */
 export function dropSavedState(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
+  removeTree(directory);
+}
+
+/** Keeps a state from gc while a machine comes out of it. Undefined if it has gone, or is going. */
+export function holdSavedState(directory: string): FileLock | undefined {
+  try {
+    return tryLock(join(directory, 'lock'), 'shared');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }

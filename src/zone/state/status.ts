@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isRunning } from '../../host/index.ts';
-import { type JournalReport, readJournal } from '../disk/index.ts';
+import { type JournalReport, readJournal } from '../disk/journal.ts';
 import type { ZoneRecord } from './record.ts';
 
 /**
