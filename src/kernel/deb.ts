@@ -46,9 +46,10 @@ export async function* readDeb(
 }
 
 async function checkVersion(member: ArMember): Promise<void> {
-  const text = (await collect(member.body(), 64, 'debian-binary')).toString('latin1');
-  if (member.name === 'debian-binary' && text.startsWith('2.')) return;
-  throw corrupt('it is no package of version 2');
+  const wrong = () => corrupt('it is no package of version 2');
+  if (member.name !== 'debian-binary' || member.size > 64) throw wrong();
+  const text = (await collect(member.body(), 64, member.name)).toString('latin1');
+  if (!text.startsWith('2.')) throw wrong();
 }
 
 async function readControl(member: ArMember): Promise<DebControl> {

@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { findKernel, noKernel } from './cache.ts';
-import { openKernelFile } from './file.ts';
 import type { Kernel } from './kernel.ts';
 import { KernelPlace } from './place.ts';
 
@@ -17,6 +16,9 @@ export async function openKernel({ root, kernel }: OpenKernelOptions): Promise<K
   const found = findKernel(place, kernel);
   if (found !== undefined) return found;
   const isFile = kernel !== undefined && statSync(kernel, { throwIfNoEntry: false })?.isFile() === true;
-  if (isFile) return openKernelFile(place, kernel);
+  if (isFile) {
+    const { openKernelFile } = await import('./file.ts');
+    return await openKernelFile(place, kernel);
+  }
   throw noKernel(kernel);
 }

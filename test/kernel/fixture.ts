@@ -203,3 +203,33 @@ export function makeDeb(
   execFileSync('dpkg-deb', [`-Z${compression}`, '--root-owner-group', '-b', root, path], { stdio: 'pipe' });
   return path;
 }
+
+export type NamedBytes = readonly (readonly [name: string, content: Uint8Array])[];
+
+/** An archive of ar(1). */
+export function makeAr(members: NamedBytes): Buffer {
+  const parts: Uint8Array[] = [Buffer.from('!<arch>\n')];
+  for (const [name, content] of members) {
+    const fields = `${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}`;
+    parts.push(Buffer.from(`${fields}${String(content.length).padEnd(10)}\`\n`), content);
+    if (content.length % 2 === 1) parts.push(Buffer.from('\n'));
+  }
+  return Buffer.concat(parts);
+}
+
+/** A tar archive of plain files. */
+export function makeTar(files: NamedBytes): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const [name, content] of files) {
+    const header = Buffer.alloc(512);
+    header.write(name, 0);
+    header.write('0000644\x000000000\x000000000\0', 100);
+    header.write(`${content.length.toString(8).padStart(11, '0')}\x0000000000000\0        0`, 124);
+    header.write('ustar\x0000', 257);
+    let sum = 0;
+    for (const byte of header) sum += byte;
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    parts.push(header, content, Buffer.alloc((512 - (content.length % 512)) % 512));
+  }
+  return Buffer.concat([...parts, Buffer.alloc(1024)]);
+}
