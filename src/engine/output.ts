@@ -1,6 +1,6 @@
 import { resolve, sep } from 'node:path';
 import type { Writable } from 'node:stream';
-import { isAvailable } from '../bytes/codec/block.ts';
+import { isAvailable } from '../bytes/codec/availability.ts';
 import { defaultLevel, levelRange } from '../bytes/codec/level.ts';
 import { ShaleError } from '../error/index.ts';
 import type { Target } from '../render/index.ts';

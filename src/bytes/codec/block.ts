@@ -1,4 +1,4 @@
-import { hasLiblzma } from '../native/lzma.ts';
+import { isAvailable } from './availability.ts';
 import { XzBlockCompressor, XzBlockDecompressor } from './block-xz.ts';
 import { ZlibBlockCompressor, ZlibBlockDecompressor } from './block-zlib.ts';
 import { ZstdBlockCompressor, ZstdBlockDecompressor } from './block-zstd.ts';
@@ -6,19 +6,6 @@ import { CodecError } from './error.ts';
 import { defaultLevel, levelRange } from './level.ts';
 import { Lz4BlockCompressor, Lz4BlockDecompressor } from './lz4.ts';
 import type { BlockAlgorithm, BlockCompressor, BlockDecompressor } from './types.ts';
-
-/** Whether blocks can be compressed so on this machine, and if not, why and what would help. */
-export type Availability =
-  | { readonly available: true }
-  | { readonly available: false; readonly reason: string };
-
-export function isAvailable(algorithm: BlockAlgorithm): Availability {
-  if (algorithm !== 'xz' || hasLiblzma()) return { available: true };
-  return {
-    available: false,
-    reason: 'compressing with xz needs the system library liblzma.so.5 (package liblzma5, or xz-libs)',
-  };
-}
 
 /**
  * A compressor of whole blocks. Throws `invalid` for a level out of range, `unsupported` where `isAvailable` says no.

@@ -15,12 +15,8 @@
  *
  * The formats are described in doc/format/compression.md.
  */
-export {
-  type Availability,
-  createBlockCompressor,
-  createBlockDecompressor,
-  isAvailable,
-} from './block.ts';
+export { type Availability, isAvailable } from './availability.ts';
+export { createBlockCompressor, createBlockDecompressor } from './block.ts';
 export { createDecompressor, type DecompressorOptions, type DetectingDecompressor } from './decompressor.ts';
 export { detectCompression, detectionLength } from './detect.ts';
 export { CodecError } from './error.ts';

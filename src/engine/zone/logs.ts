@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { findDataRoot } from '../../host/index.ts';
-import { readJournal } from '../../zone/disk/index.ts';
+import { readJournal } from '../../zone/disk/journal.ts';
 import { isAlive, journalFile, Zones } from '../../zone/index.ts';
 import type { LogsRequest } from './request.ts';
 

@@ -1,5 +1,6 @@
 import { hostPlatform } from '../../host/index.ts';
-import { assembleInitramfs, type Kernel, openKernel, openUmlKernel } from '../../kernel/index.ts';
+import { assembleInitramfs } from '../../kernel/assemble.ts';
+import type { Kernel } from '../../kernel/index.ts';
 import type { QemuMachine, VmmDriver } from '../../vmm/index.ts';
 import { guestInit } from '../../zone/index.ts';
 
@@ -27,9 +28,21 @@ export async function findBootFiles(
 ): Promise<BootFiles> {
   const { kernel: wanted, needs } = options;
   const named = wanted === undefined ? {} : { kernel: wanted };
-  const kernel =
-    driver.name === 'uml' ? await openUmlKernel({ root, ...named }) : await openKernel({ root, ...named });
+  const kernel = await open(driver, { root, ...named });
   const modules = [...driver.modules(needs), ...ownModules, ...(needs.verity ? ['dm-verity'] : [])];
   const init = guestInit(hostPlatform().architecture);
   return { kernel, initramfs: await assembleInitramfs({ root, kernel, init, modules }) };
+}
+
+/** Loads only what opens a kernel of that kind. */
+async function open(
+  { name }: VmmDriver,
+  options: { readonly root: string; readonly kernel?: string },
+): Promise<Kernel> {
+  if (name === 'uml') {
+    const { openUmlKernel } = await import('../../kernel/uml.ts');
+    return await openUmlKernel(options);
+  }
+  const { openKernel } = await import('../../kernel/open.ts');
+  return await openKernel(options);
 }

@@ -1,5 +1,4 @@
 import { ShaleError } from '../../error/index.ts';
-import { attachVolume, parseVolume, Volumes } from '../../zone/disk/index.ts';
 import { isAlive, type MountedVolume, type StoredZone, type Zones } from '../../zone/index.ts';
 
 /** The volumes of one zone, locked until this is disposed. */
@@ -20,6 +19,9 @@ export async function openVolumes(
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<OpenVolumes> {
+  if (options.texts.length === 0) return { mounted: [], [Symbol.dispose]: () => {} };
+  // Most zones have none, and need not load what makes them.
+  const { attachVolume, parseVolume, Volumes } = await import('../../zone/disk/index.ts');
   using stack = new DisposableStack();
   const mounted: MountedVolume[] = [];
   const volumes = new Volumes(options.root);
