@@ -60,13 +60,14 @@ async function install(place: KernelPlace, options: InstallKernelOptions): Promi
       return undefined;
     });
   }
+  if (!stats.isFile()) throw new KernelError('invalid', `${path} is neither a file nor a directory`);
   const digest = await hashFile(path, signal);
   if (path.endsWith('.deb')) {
     return ifNew(place, { kind: 'package', from: path, digest }, options, draft =>
       takePackage(draft, path, options),
     );
   }
-  return ifNew(place, { kind: 'file', from: path, digest: undefined }, options, async draft => {
+  return ifNew(place, { kind: 'file', from: path }, options, async draft => {
     await takeFile(draft, path, imageRelease(path));
     return undefined;
   });

@@ -239,6 +239,7 @@ test('files that are no kernels for this machine are refused', async () => {
     });
     await assert.rejects(installKernel({ root, from: scratch.at('file') }), { name: 'KernelError', code });
   }
+  await assert.rejects(installKernel({ root, from: '/dev/zero' }), { code: 'invalid' });
   await assert.rejects(openKernel({ root, kernel: scratch.at('nowhere') }), { code: 'not-found' });
   await assert.rejects(installKernel({ root, from: scratch.at('nowhere') }), { code: 'not-found' });
 });
