@@ -14,6 +14,7 @@ export interface ConfinementOptions {
   readonly directory: string;
   readonly level: ConfinementLevel;
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly groups?: readonly number[] | undefined;
   /** Whether it needs the host's network. */
   readonly network: boolean;
   /** Bytes of a /dev/shm of its own; without, it can keep nothing there. */
@@ -43,13 +44,14 @@ export function confine(
   programArguments: readonly string[],
   options: ConfinementOptions,
 ): Confined {
-  const { directory, level, user, network } = options;
+  const { directory, level, user, network, groups = [] } = options;
   const separate = level === 'namespaces';
   if (separate)
     writeFileSync(join(directory, fstab), mountTable(program, options.sharedMemory), { mode: 0o600 });
   const drop = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all'];
   if (isRoot() && user !== undefined) {
-    drop.push(`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups');
+    drop.push(`--reuid=${user.uid}`, `--regid=${user.gid}`);
+    drop.push(groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups');
   }
   // Without root there are no capabilities to lose, and none to change the bounding set with.
   const privileges = isRoot() || separate ? drop : ['--no-new-privs'];

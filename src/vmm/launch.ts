@@ -15,6 +15,8 @@ export interface LaunchOptions {
   readonly descriptors: readonly number[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly readOutput?: boolean;
+  /** Groups that its user is in besides his own. */
+  readonly groups?: readonly number[];
   /** Bytes of a /dev/shm of its own. */
   readonly sharedMemory?: number;
   /** A file of the directory that the hypervisor makes once it is up. */
@@ -53,6 +55,7 @@ export async function launch(options: LaunchOptions): Promise<Daemon> {
       level,
       user,
       network: network === 'user',
+      groups: options.groups,
       sharedMemory: options.sharedMemory,
     });
     const daemon = await spawnDaemon(confined.program, confined.arguments, {

@@ -70,6 +70,8 @@ export interface SavedState {
   /** Names in `directory`. `memory` is sparse and never written again: machines that are restored share it. */
   readonly device: string;
   readonly memory?: string | undefined;
+  /** What the memory file was like when it was complete: one that was written to since is not used. */
+  readonly seal?: string | undefined;
   /** What made it: a state is restored by the same version only. */
   readonly version: string;
 }

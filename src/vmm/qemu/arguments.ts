@@ -17,8 +17,8 @@ export interface QemuArguments extends MachineShape {
     | undefined;
   /** A file that holds the guest's memory. */
   readonly memoryFile: { readonly path: string; readonly share: boolean } | undefined;
-  /** The number of the descriptor that the state of the devices is read from. */
-  readonly incoming: number | undefined;
+  /** Whether it goes on from a saved state. */
+  readonly restored: boolean;
 }
 
 /** Names of sockets in the machine's directory. */
@@ -31,7 +31,7 @@ export const mostDisks = 21;
 
 /** The command line of QEMU. Paths of the host are in it nowhere: descriptors, and names in the machine's directory. */
 export function qemuArguments(of: QemuArguments): string[] {
-  const { machine = 'microvm', acceleration = 'tcg', boot, incoming, memoryFile } = of;
+  const { machine = 'microvm', acceleration = 'tcg', boot, restored, memoryFile } = of;
   const bus = busNames(machine);
   const backend = memoryFile === undefined ? '' : ',memory-backend=memory';
   return [
@@ -51,8 +51,8 @@ export function qemuArguments(of: QemuArguments): string[] {
     ...['-chardev', socket('console', consoleSocket), '-serial', 'chardev:console'],
     // The last socket to come into being: when it is there, all are.
     ...['-chardev', socket('monitor', monitorSocket), '-mon', 'chardev=monitor,mode=control'],
-    ...(memoryFile === undefined ? [] : ['-global', 'migration.x-ignore-shared=on']),
-    ...(incoming === undefined ? [] : ['-incoming', `fd:${incoming}`]),
+    // It waits for being told from where (`restoreState`).
+    ...(restored ? ['-incoming', 'defer'] : []),
   ];
 }
 

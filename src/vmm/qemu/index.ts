@@ -16,15 +16,16 @@ import { monitorSocket, mostDisks, qemuArguments } from './arguments.ts';
 import { commandLine } from './command-line.ts';
 import { QemuMachine } from './machine.ts';
 import { createMemory, openState } from './memory.ts';
-import { probeQemu } from './probe.ts';
+import { kvmGroups, probeQemu } from './probe.ts';
 import { qemuProgram } from './program.ts';
+import { restoreState } from './state.ts';
 
 export const qemuDriver: VmmDriver = {
   name: 'qemu',
   deviceName: disk => `vd${String.fromCharCode(97 + disk)}`,
   channelArgument: channels => `virtio:${channels}`,
   modules,
-  probe: options => probeQemu(options),
+  probe: options => probeQemu(start, options),
   start,
   find(record, directory) {
     const process = MachineProcess.find(record.process);
@@ -74,12 +75,13 @@ async function start(options: MachineOptions): Promise<QemuMachine> {
     publish: options.publish ?? [],
     boot,
     memoryFile,
-    incoming: state?.incoming,
+    restored: state !== undefined,
   });
   const daemon = await launch({
     program,
     arguments: programArguments,
     machine: options,
+    groups: acceleration === 'kvm' ? kvmGroups() : [],
     descriptors: files.list,
     ready: monitorSocket,
   });
@@ -90,6 +92,7 @@ async function start(options: MachineOptions): Promise<QemuMachine> {
     acceleration,
   };
   const started = new QemuMachine(record, new MachineProcess(daemon), options.directory);
+  if (state !== undefined) await restoreState(options.directory, state.incoming, started.ended);
   // Its own words say more than that nobody answers, should it have ended meanwhile.
   await started.readConsole().catch(() => {});
   return started;

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listenUnixSocket } from '../../host/index.ts';
 import { VmmError } from '../error.ts';
-import type { SavedState } from '../machine.ts';
+import type { MachineEnd, SavedState } from '../machine.ts';
 import { connectSocket } from '../socket-channel.ts';
 import { monitorSocket } from './arguments.ts';
+import { sealMemory } from './memory.ts';
 import { QmpClient } from './qmp.ts';
 
 /** Names in the state's directory. */
@@ -16,13 +17,14 @@ const migrationSocket = 'migration';
 
 /**
  * Stops the machine and writes the state of its devices to `directory`, in which its memory file is already. QEMU sends
- * that state through a socket, so it needs no right to create a file.
+ * that state through a socket, so it needs no right to create a file. It is left to the migration to stop the machine: what
+ * was stopped before would still be stopped when it is restored.
  */
 export async function saveState(machine: string, directory: string): Promise<SavedState> {
   const device = join(directory, deviceName);
   using monitor = await QmpClient.open(await connectSocket(machine, monitorSocket));
   const { qemu } = (await monitor.execute('query-version')) as { qemu: Record<string, number> };
-  await monitor.execute('stop');
+  await monitor.execute('migrate-set-capabilities', withoutMemory);
   const fd = openSync(device, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
   const server = createServer();
   try {
@@ -38,17 +40,36 @@ export async function saveState(machine: string, directory: string): Promise<Sav
     server.close();
     closeSync(fd);
   }
-  const memory = openSync(join(directory, memoryName), constants.O_RDONLY);
-  fsyncSync(memory);
-  closeSync(memory);
   return {
     vmm: 'qemu',
     directory,
     device: deviceName,
     memory: memoryName,
+    seal: sealMemory(join(directory, memoryName)),
     version: `${qemu.major}.${qemu.minor}.${qemu.micro}`,
   };
 }
+
+/** Has a machine that was started for it take over the state, from a descriptor that it has inherited, and run. */
+export async function restoreState(
+  machine: string,
+  descriptor: number,
+  ended: Promise<MachineEnd>,
+): Promise<void> {
+  try {
+    using monitor = await QmpClient.open(await connectSocket(machine, monitorSocket, { ended }));
+    await monitor.execute('migrate-set-capabilities', withoutMemory);
+    await monitor.execute('migrate-incoming', { uri: `fd:${descriptor}` });
+  } catch (error) {
+    if (!(error instanceof VmmError) || error.code !== 'unavailable') throw error;
+    const end = await Promise.race([ended, sleep(200)]);
+    const words = end === undefined ? '' : `: ${end.stderr.trim()}`;
+    throw new VmmError('unavailable', `QEMU does not take the saved state${words}`, { cause: error });
+  }
+}
+
+/** What is in a shared memory file is not copied into the state. */
+const withoutMemory = { capabilities: [{ capability: 'x-ignore-shared', state: true }] };
 
 function receive(server: Server, fd: number): Promise<void> {
   return new Promise((resolve, reject) => {
