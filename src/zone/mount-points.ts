@@ -3,13 +3,13 @@ import type { ZoneRecord } from './state/index.ts';
 
 /** What init mounts over in every zone. */
 const alwaysMounted = [
-  '/proc',
-  '/sys',
-  '/dev',
-  '/etc/hosts',
-  '/etc/hostname',
-  '/etc/resolv.conf',
-  '/etc/machine-id',
+  'proc',
+  'sys',
+  'dev',
+  'etc/hosts',
+  'etc/hostname',
+  'etc/resolv.conf',
+  'etc/machine-id',
 ];
 
 /** The paths that init may have made in the upper of a zone to mount something over them, and the directories that lead there. */
