@@ -16,18 +16,13 @@
 #define KERNEL_THREAD 0x00200000
 #define FREEZE_MILLISECONDS 2000
 
-static bool has_groups;
+int cgroup_descriptor = -1;
 
 void cgroup_prepare(void)
 {
 	mkdir("/cgroup", 0700);
-	has_groups = mount("cgroup", "/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && mkdir("/cgroup/zone", 0755) == 0;
-}
-
-void cgroup_join(void)
-{
-	if (has_groups)
-		write_file("/cgroup/zone/cgroup.procs", "0");
+	if (mount("cgroup", "/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && mkdir("/cgroup/zone", 0755) == 0)
+		cgroup_descriptor = open("/cgroup/zone", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* Field 9 of /proc/PID/stat are the flags; the name before may hold anything, and ends with the last bracket. */
@@ -72,7 +67,7 @@ static void send_signal(pid_t pid, int number)
 void freeze(bool frozen)
 {
 	char events[128];
-	if (!has_groups || !write_file("/cgroup/zone/cgroup.freeze", frozen ? "1" : "0")) {
+	if (cgroup_descriptor < 0 || !write_file("/cgroup/zone/cgroup.freeze", frozen ? "1" : "0")) {
 		each_process(send_signal, frozen ? SIGSTOP : SIGCONT);
 		return;
 	}

@@ -39,10 +39,14 @@ struct clone_arguments {
 	uint64_t stack;
 	uint64_t stack_size;
 	uint64_t tls;
+	uint64_t set_tid;
+	uint64_t set_tid_size;
+	uint64_t cgroup;
 };
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x1000
 #endif
+#define CLONE_INTO_CGROUP 0x200000000
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif

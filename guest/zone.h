@@ -274,7 +274,7 @@ _Noreturn void changes_send(int frames);
 void status_fields(struct buffer *out);
 uint64_t out_of_memory_kills(void);
 void cgroup_prepare(void);
-void cgroup_join(void);
+extern int cgroup_descriptor; /* of the zone's control group; -1 there is none */
 void freeze(bool frozen);
 size_t each_process(void (*visit)(pid_t pid, int argument), int argument);
 
