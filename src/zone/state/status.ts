@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { ShaleError } from '../../error/index.ts';
 import { isRunning } from '../../host/index.ts';
 import { type JournalReport, readJournal } from '../disk/journal.ts';
 import type { ZoneRecord } from './record.ts';
@@ -34,13 +35,24 @@ export function hasMachine({ machine }: ZoneRecord): boolean {
 /** What has become of a zone. */
 export function zoneStatus(directory: string, record: ZoneRecord): ZoneStatus {
   const alive = hasMachine(record);
-  const journal = readJournal(join(directory, journalFile));
+  const journal = findJournal(directory);
   const reason = record.end?.reason ?? journal?.failure?.text;
   if (journal?.state === 'ended') return { state: 'exited', journal, reason };
   if (alive) return { state: journal?.state === 'started' ? 'running' : 'starting', journal, reason };
-  if (journal?.state === 'failed') return { state: 'failed', journal, reason };
+  const unstarted = journal?.state !== 'started' && record.end?.reason !== undefined;
+  if (journal?.state === 'failed' || unstarted) return { state: 'failed', journal, reason };
   if (record.machine === undefined && record.end === undefined && isAlive(record)) {
     return { state: 'starting', journal, reason };
   }
   return { state: 'lost', journal, reason };
+}
+
+/** A launch may fail before there is one. */
+function findJournal(directory: string): JournalReport | undefined {
+  try {
+    return readJournal(join(directory, journalFile));
+  } catch (error) {
+    if (error instanceof ShaleError && error.code === 'not-found') return undefined;
+    throw error;
+  }
 }
