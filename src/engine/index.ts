@@ -5,6 +5,7 @@
  *     const { artifact } = await pull('nginx:1.27', { root: 'cache' });
  *     await render('oci:layout:latest', [{ path: 'root.sqfs' }], { onProgress: event => … , signal });
  *     const { differences } = await verify('oci:layout:latest', 'root.sqfs');
+ *     const { status } = await runZone('alpine', { command: ['id'], streams: { stdout, stderr } });
  *
  * A source is a reference or `docker://REF` (a registry, by way of the cache), `cache:REF`, `oci:DIR[:TAG|@DIGEST]`,
  * `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:REF]`. Failures are ShaleErrors: branch on
@@ -49,3 +50,4 @@ export { type PushResult, push } from './push.ts';
 export { type RenderResult, render } from './render.ts';
 export { type Difference, type DifferenceKind, type VerifyReport, verify } from './verify/index.ts';
 export { type WhyReport, why } from './why.ts';
+export * from './zone/index.ts';

@@ -19,7 +19,14 @@ import { prepareImage, type ZoneArtifact } from './image.ts';
 import { type BootFiles, findBootFiles, type Needs } from './machine.ts';
 import type { RunRequest, RunResult } from './request.ts';
 import { type OpenVolumes, openVolumes } from './volumes.ts';
-import { checkCpus, checkKernelArgument, checkMemory, parsePublish, parseTmpfs } from './wishes.ts';
+import {
+  checkCpus,
+  checkKernelArgument,
+  checkMemory,
+  chooseNetwork,
+  parsePublish,
+  parseTmpfs,
+} from './wishes.ts';
 
 /** Milliseconds that each of two attempts to boot may take: fifteen times what emulation takes on a slow machine. */
 const defaultBootTimeout = 20_000;
@@ -61,8 +68,8 @@ export async function runZone(reference: string, request: RunRequest): Promise<R
 type Chosen = ChosenVmm & BootFiles & { readonly needs: Needs };
 
 async function chooseMachine(root: string, request: RunRequest): Promise<Chosen> {
-  const { network = 'none', machine, verity = false, kernel, vmm = 'auto', acceleration, signal } = request;
-  const needs: Needs = { network, machine, verity };
+  const { machine, verity = false, kernel, vmm = 'auto', acceleration, signal } = request;
+  const needs: Needs = { network: chooseNetwork(request), machine, verity };
   const files = new Map<string, Promise<BootFiles>>();
   const filesFor: (driver: ChosenVmm['driver']) => Promise<BootFiles> = driver => {
     const found = files.get(driver.name) ?? findBootFiles(root, driver, { kernel, needs });
@@ -94,7 +101,7 @@ async function createZone(
       stopSignal: stopSignalOf(image.config),
       memory: checkMemory(request.memory),
       cpus: checkCpus(request.cpus),
-      network: request.network ?? 'none',
+      network: chosen.needs.network,
       terminal: request.streams.terminal !== undefined,
       interactive: request.streams.stdin !== undefined,
       kernel: chosen.kernel.name,

@@ -1,6 +1,7 @@
 import { ShaleError } from '../../error/index.ts';
 import type { PublishedPort } from '../../vmm/index.ts';
 import { parseSignal } from '../../zone/index.ts';
+import type { RunRequest } from './request.ts';
 
 const mebibyte = 1024 * 1024;
 export const defaultMemory = 512 * mebibyte;
@@ -65,4 +66,17 @@ export function stopSignalNumber(text: string): number {
   } catch {
     return 15;
   }
+}
+
+/** What network a zone has: none unless something asks for one. ShaleError `invalid` for published ports without one. */
+export function chooseNetwork({
+  network,
+  publish = [],
+}: Pick<RunRequest, 'network' | 'publish'>): 'none' | 'user' {
+  if (network === 'none' && publish.length > 0) {
+    throw new ShaleError('invalid', 'a zone without a network cannot publish ports', {
+      hint: 'leave --network out, or say --network user',
+    });
+  }
+  return network ?? (publish.length > 0 ? 'user' : 'none');
 }
