@@ -52,6 +52,8 @@ static void boot(struct channel *channel, struct fields fields)
 		add_number_field(&times, (uint8_t)(at + 1), boot_times[at]);
 	send_message(channel, BOOTED, times.bytes, buffer_length(&times));
 	free(times.bytes);
+	channel_flush(channel);
+	run_prepare(); /* if it fails, it is done again and told by RUN */
 }
 
 static void run(struct channel *channel, struct fields fields)

@@ -57,25 +57,43 @@ static bool upper_directories(void)
 	return chmod("/rw/upper", image.st_mode & 07777) == 0 && utimensat(AT_FDCWD, "/rw/upper", times, 0) == 0;
 }
 
-bool upper_mount(uint64_t bytes, const char *device)
+static bool overlay_mount(const char *device)
 {
-	struct text size = { .length = 0 };
-	text_add(&size, "mode=755");
-	if (bytes > 0) {
-		text_add(&size, ",size=");
-		text_number(&size, bytes);
-	}
-	if (*device && !flush_device(device))
-		return failed("upper", errno, "opening", device);
-	if (mount(*device ? device : "upper", "/rw", *device ? "ext4" : "tmpfs", MS_NODEV, *device ? NULL : text_of(&size)) != 0)
-		return failed("upper", errno, "mounting", *device ? device : "tmpfs");
 	if (!upper_directories())
 		return failed("upper", errno, "making directories in", *device ? device : "tmpfs");
-	persistent |= *device != 0;
 	if (mount("overlay", "/root", "overlay", 0,
 			"lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work,redirect_dir=off,metacopy=off,index=off") != 0)
 		return failed("upper", errno, "mounting", "overlay");
 	return true;
+}
+
+/* An upper in memory, as most zones have it: it can be made before the zone is known, and get its size then. */
+bool upper_prepare(void)
+{
+	if (mount("upper", "/rw", "tmpfs", MS_NODEV, "mode=755") != 0)
+		return failed("upper", errno, "mounting", "tmpfs");
+	return overlay_mount("");
+}
+
+bool upper_mount(uint64_t bytes, const char *device)
+{
+	struct text size = { .length = 0 };
+	if (!*device) {
+		if (bytes == 0)
+			return true;
+		text_add(&size, "size=");
+		text_number(&size, bytes);
+		return mount("upper", "/rw", "tmpfs", MS_REMOUNT | MS_NODEV, text_of(&size)) == 0 ||
+			failed("upper", errno, "mounting tmpfs with", text_of(&size));
+	}
+	if (umount2("/root", 0) != 0 || umount2("/rw", 0) != 0)
+		return failed("upper", errno, "replacing tmpfs", "");
+	if (!flush_device(device))
+		return failed("upper", errno, "opening", device);
+	if (mount(device, "/rw", "ext4", MS_NODEV, NULL) != 0)
+		return failed("upper", errno, "mounting", device);
+	persistent = true;
+	return overlay_mount(device);
 }
 
 /* What is put over the root later: volumes are mounted, files written. */

@@ -143,16 +143,27 @@ static void renew(struct plan *plan)
 		sethostname(plan->host_name, strlen(plan->host_name));
 }
 
+/* What is the same for all zones is done as soon as the image is mounted: a saved state has it then. */
+bool run_prepare(void)
+{
+	static bool prepared;
+	if (prepared)
+		return true;
+	network_up(NULL, NULL);
+	cgroup_prepare();
+	prepared = terminals_mount() && upper_prepare();
+	return prepared;
+}
+
 static bool start(struct channel *channel, struct plan *plan)
 {
 	struct root *root = &plan->root;
 	struct streams streams;
 	if (plan->journal.length > 0 && !journal_open(text_of(&plan->journal)))
 		return false;
-	if (!network_up(plan->address, plan->gateway) || !upper_mount(plan->upper_size, text_of(&plan->upper_device)) ||
-		!sources_prepare(root) || !terminals_mount())
+	if (!run_prepare() || !network_up(plan->address, plan->gateway) || !upper_mount(plan->upper_size, text_of(&plan->upper_device)) ||
+		!sources_prepare(root))
 		return false;
-	cgroup_prepare();
 	struct process *process = process_new(channel, true);
 	if (!process_open(process, &plan->program, &streams))
 		return false;

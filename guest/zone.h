@@ -139,6 +139,7 @@ bool verity_open(char *parameters, uint64_t sectors, struct text *device);
 bool device_path(const struct field *name, struct text *path);
 
 /* run.c: what a zone is made of, and its workload. */
+bool run_prepare(void);
 bool run_zone(struct channel *channel, struct fields fields);
 
 /* root.c, device.c, path.c, volume.c: the filesystem that the workload sees. */
@@ -156,6 +157,7 @@ struct root {
 	struct mount_request *mounts;
 	size_t mount_count;
 };
+bool upper_prepare(void);
 bool upper_mount(uint64_t bytes, const char *device);
 bool sources_prepare(struct root *root);
 bool root_enter(struct root *root); /* in the workload's mount namespace */
