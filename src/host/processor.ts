@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * The frequency of the processor's time stamp counter in kHz, where the system tells it: in a virtual machine, whose
- * "cpu MHz" is that of the counter. On bare metal it is the momentary frequency, which says nothing.
+ * The frequency of the processor's time stamp counter in kHz, if it is constant. It is half of what Linux calls
+ * "bogomips", which on such a processor is computed from the counter's frequency: to a hundredth, so to 5 kHz.
+ * ("cpu MHz" is what the processor does at the moment, and says nothing of the counter.)
  */
 export function findTimestampFrequency(): number | undefined {
   if (process.arch !== 'x64') return undefined;
   try {
     const text = readFileSync('/proc/cpuinfo', 'latin1');
     const flags = /^flags\s*:(.*)$/m.exec(text)?.[1]?.split(' ') ?? [];
-    const megahertz = /^cpu MHz\s*:\s*([0-9]+\.[0-9]+)$/m.exec(text)?.[1];
-    if (megahertz === undefined || !flags.includes('hypervisor') || !flags.includes('constant_tsc'))
-      return undefined;
-    return Math.round(Number(megahertz) * 1000) || undefined;
+    const bogomips = /^bogomips\s*:\s*([0-9]+\.[0-9]+)$/m.exec(text)?.[1];
+    if (bogomips === undefined || !flags.includes('constant_tsc')) return undefined;
+    return Math.round(Number(bogomips) * 500) || undefined;
   } catch {
-    return undefined;
+    return undefined; // no /proc
   }
 }

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, isRoot } from '../host/index.ts';
 
@@ -92,9 +92,10 @@ function mountTable(program: string, sharedMemory: number | undefined): string {
     .map(entry => entry.name)
     .filter(name => !visible.has(name) && !name.startsWith('lib') && !program.startsWith(`/${name}/`))
     .filter(name => /^[\w.+-]+$/.test(name));
-  const lines = [...hidden, 'dev/mqueue'].map(name => `shale /${name} tmpfs ${hiding},nofail 0 0`);
+  const lines = hidden.map(name => `shale /${name} tmpfs ${hiding} 0 0`);
   const shared = sharedMemory === undefined ? hiding : `nosuid,nodev,size=${sharedMemory},mode=1777`;
-  lines.push(`shale /dev/shm tmpfs ${shared},nofail 0 0`);
+  if (existsSync('/dev/shm')) lines.push(`shale /dev/shm tmpfs ${shared} 0 0`);
+  if (existsSync('/dev/mqueue')) lines.push(`shale /dev/mqueue tmpfs ${hiding} 0 0`);
   if (isRoot()) lines.push('shale /proc proc nosuid,nodev,noexec,hidepid=invisible 0 0');
   return `${lines.join('\n')}\n`;
 }

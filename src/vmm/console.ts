@@ -18,7 +18,7 @@ export class ConsoleTail {
   append(bytes: Uint8Array): void {
     for (const listener of this.#listeners) listener(bytes);
     const kept = bytes.length > this.#limit ? bytes.subarray(bytes.length - this.#limit) : bytes;
-    this.#chunks.push(kept.slice());
+    this.#chunks.push(new Uint8Array(kept));
     this.#size += kept.length;
     // Joined once in a while, so that many small chunks cost no more than a few large ones.
     if (this.#size > 2 * this.#limit || this.#chunks.length > 1024) this.#compact();

@@ -90,8 +90,8 @@ export class QmpClient implements Disposable {
     } else if (message !== undefined && 'event' in message) {
       for (const listener of this.#listeners) listener(message as unknown as QmpEvent);
     } else {
-      const waiting = this.#waiting.shift();
-      if (waiting === undefined || message === undefined) this.#fail(notQmp());
+      const waiting = message === undefined ? undefined : this.#waiting.shift();
+      if (message === undefined || waiting === undefined) this.#fail(notQmp());
       else if ('return' in message) waiting.resolve(message.return);
       else if ('error' in message) waiting.reject(refused(waiting.command, message.error));
       else waiting.reject(notQmp());
