@@ -149,6 +149,10 @@ bool run_prepare(void)
 	static bool prepared;
 	if (prepared)
 		return true;
+	/* Without swap a full memory makes the kernel read programs again and again, and nothing else moves for minutes. With
+	 * this it kills what takes the memory as soon as it cannot keep the pages of the last second. */
+	if (write_file("/sys/kernel/mm/lru_gen/enabled", "y"))
+		write_file("/sys/kernel/mm/lru_gen/min_ttl_ms", "1000");
 	network_up(NULL, NULL);
 	cgroup_prepare();
 	prepared = terminals_mount() && upper_prepare();
