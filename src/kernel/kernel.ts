@@ -36,5 +36,5 @@ export interface KernelModules {
    * The modules of these names with all that they need, each after what it needs; what is built in is left out. One that is not
    * there: KernelError `unsupported`, which names it.
    */
-  resolve(names: readonly string[]): readonly KernelModule[];
+  resolve(names: readonly string[]): Promise<readonly KernelModule[]>;
 }

@@ -1,5 +1,6 @@
 import { readSections } from './elf.ts';
 import { KernelError } from './error.ts';
+import { moduleName } from './module-name.ts';
 
 /** What a kernel module says of itself. */
 export interface ModuleInfo {
@@ -10,11 +11,6 @@ export interface ModuleInfo {
   /** Names or aliases of what should be there before, if it exists. */
   readonly softBefore: readonly string[];
   readonly aliases: readonly string[];
-}
-
-/** The kernel's modules have one name, however a person or a file writes it. */
-export function moduleName(text: string): string {
-  return text.replaceAll('-', '_');
 }
 
 /** Reads the section `.modinfo` of a module: `key=value`, each ended by a NUL. KernelError `corrupt`. */

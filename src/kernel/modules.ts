@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno, wrapErrno } from '../error/index.ts';
-import { decompressAll } from './decompress.ts';
 import { KernelError } from './error.ts';
 import type { KernelModule, KernelModules } from './kernel.ts';
-import { moduleName, readModuleInfo } from './modinfo.ts';
+import type { ModuleFile } from './module-file.ts';
+import { moduleName } from './module-name.ts';
 
 /** A module's file name: its name and, in brackets, how it is compressed. */
 export const moduleFile = /^([^/]+)\.ko(?:\.(?:xz|zst|gz))?$/;
@@ -23,6 +23,8 @@ interface Index {
   /** Which modules go by another name too. */
   readonly aliases: ReadonlyMap<string, readonly string[]>;
 }
+
+type ReadModule = (bytes: Uint8Array, most: number, path: string) => ModuleFile;
 
 export interface ModuleTreeOptions {
   /** For messages. */
@@ -53,9 +55,11 @@ export class ModuleTree implements KernelModules {
     return files.has(moduleName(name)) ? 'file' : undefined;
   }
 
-  resolve(names: readonly string[]): readonly KernelModule[] {
+  async resolve(names: readonly string[]): Promise<readonly KernelModule[]> {
     const found = new Map<string, KernelModule>();
-    for (const name of names) this.#add(moduleName(name), undefined, found, new Set());
+    // Whoever only wants to know that they are the same as before need not load what reads them.
+    const { readModule } = await import('./module-file.ts');
+    for (const name of names) this.#add(moduleName(name), undefined, found, new Set(), readModule);
     return [...found.values()];
   }
 
@@ -64,19 +68,19 @@ export class ModuleTree implements KernelModules {
     neededBy: string | undefined,
     found: Map<string, KernelModule>,
     above: Set<string>,
+    readModule: ReadModule,
   ): void {
     const place = this.find(name);
     if (place === 'builtin' || found.has(name)) return;
     if (place === undefined) throw this.#missing(name, neededBy);
     if (above.has(name) || above.size > mostNeeding) throw this.#bad(name, 'what it needs goes in a circle');
     above.add(name);
-    const bytes = this.#read(name);
-    const info = readModuleInfo(bytes);
+    const { bytes, info } = this.#read(name, readModule);
     for (const soft of info.softBefore) {
       const chosen = this.#choose(soft);
-      if (chosen !== undefined && !above.has(chosen)) this.#add(chosen, name, found, above);
+      if (chosen !== undefined && !above.has(chosen)) this.#add(chosen, name, found, above, readModule);
     }
-    for (const needed of info.depends) this.#add(needed, name, found, above);
+    for (const needed of info.depends) this.#add(needed, name, found, above, readModule);
     above.delete(name);
     found.set(name, { name, bytes });
   }
@@ -92,11 +96,11 @@ export class ModuleTree implements KernelModules {
     return files.find(candidate => candidate.endsWith('_generic')) ?? files[0];
   }
 
-  #read(name: string): Uint8Array {
+  #read(name: string, readModule: ReadModule): ModuleFile {
     const path = join(this.#directory, this.#index!.files.get(name)!);
     try {
       if (statSync(path).size > mostModuleBytes) throw this.#bad(name, 'it is too large for a module');
-      return decompressAll(readFileSync(path), mostModuleBytes, path);
+      return readModule(readFileSync(path), mostModuleBytes, path);
     } catch (error) {
       throw wrapErrno(error, `cannot read the module ${name}`);
     }
@@ -126,7 +130,7 @@ export class NoModules implements KernelModules {
     return 'builtin';
   }
 
-  resolve(): readonly KernelModule[] {
+  async resolve(): Promise<readonly KernelModule[]> {
     return [];
   }
 }

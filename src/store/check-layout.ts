@@ -5,10 +5,10 @@ import type { Digest } from '../oci/index.ts';
 import { listArtifacts } from './artifact.ts';
 import { findBlob } from './blob.ts';
 import type { Catalogue } from './catalogue.ts';
+import { layoutMarker, reopenRebuilt } from './create.ts';
 import type { Check } from './fsck.ts';
 import { blobsOf, describeImage, type StoredBlob, type StoredImage } from './image.ts';
 import { formatLayoutIndex } from './layout-index.ts';
-import { layoutMarker, reopenRebuilt } from './open.ts';
 import { listVerity } from './verity.ts';
 
 /** The database is consistent in itself. False if it is not, and stays so: then nothing that it says counts. */

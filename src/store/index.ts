@@ -28,7 +28,8 @@
  * The store knows digests, and not where blobs come from, nor what a layer index or an artifact holds. What was made of an
  * artifact, its tree and its directories, shares its fate: the same gc takes them all.
  */
-export type { ArtifactDraft, StoredArtifact } from './artifact.ts';
+export type { StoredArtifact } from './artifact.ts';
+export type { ArtifactDraft } from './artifact-draft.ts';
 export { type ArtifactKey, formatArtifactKey } from './artifact-key.ts';
 export type { StoredKind } from './candidate.ts';
 export { StoreError } from './error.ts';
@@ -47,6 +48,7 @@ export {
 export type { Ingest, WantedBlob } from './ingest.ts';
 export type { Lease } from './lease.ts';
 export type { StoreOptions } from './open.ts';
+export { openStoreReader, StoreReader } from './reader.ts';
 export type { Removal } from './removal.ts';
 export { openStore, Store } from './store.ts';
 export { putTwin } from './twin.ts';

@@ -3,16 +3,12 @@ import type { BlobLocation } from '../content/index.ts';
 import { syncDirectoryNow } from '../host/index.ts';
 import { type Digest, formatPlatform, formatReference, parsePlatform, parseReference } from '../oci/index.ts';
 import type { VerityTree } from '../verity/index.ts';
-import {
-  type ArtifactDraft,
-  createArtifact,
-  findArtifact,
-  listArtifacts,
-  type StoredArtifact,
-} from './artifact.ts';
+import { listArtifacts, type StoredArtifact } from './artifact.ts';
+import { type ArtifactDraft, createArtifact } from './artifact-draft.ts';
 import type { ArtifactKey } from './artifact-key.ts';
-import { dropDamagedBlob, findBlob, putDocument } from './blob.ts';
+import { findBlob } from './blob.ts';
 import type { Catalogue } from './catalogue.ts';
+import { dropDamagedBlob, putDocument } from './document.ts';
 import { StoreError } from './error.ts';
 import { checkStore, type FsckOptions, type FsckReport } from './fsck.ts';
 import { collect, type GcOptions, type GcReport } from './gc.ts';
@@ -22,10 +18,10 @@ import { findLayerIndex, putLayerIndex } from './layer-index.ts';
 import type { Layout } from './layout.ts';
 import { createLease, type Lease } from './lease.ts';
 import { openCatalogue, type StoreOptions } from './open.ts';
+import { StoreReader } from './reader.ts';
 import { type Removal, removeImages } from './removal.ts';
 import { measureUsage, type UsageReport } from './usage.ts';
 import { findVerity, putVerity, type StoredVerity } from './verity.ts';
-import { warmPlace } from './warm.ts';
 
 /** Opens the cache; it is created if it is not there. */
 export async function openStore(options: StoreOptions = {}): Promise<Store> {
@@ -36,22 +32,13 @@ export async function openStore(options: StoreOptions = {}): Promise<Store> {
  * A cache on disk, open. Any number of processes may have it open; what one commits, all see. What is not `async` is done,
  * durably, when it returns. Its leases, ingests and drafts are to be disposed before it.
  */
-export class Store implements Disposable {
+export class Store extends StoreReader {
   readonly #catalogue: Catalogue;
 
   /** `openStore` makes them. */
   constructor(catalogue: Catalogue) {
+    super(catalogue);
     this.#catalogue = catalogue;
-  }
-
-  /** The directory, absolute. */
-  get root(): string {
-    return this.#catalogue.layout.root;
-  }
-
-  /** Where a blob lies, if it is there and, where `size` is given, has that many bytes. */
-  findBlob(digest: Digest, size?: number): BlobLocation | undefined {
-    return findBlob(this.#catalogue.layout, digest, size);
   }
 
   /** Reads a blob once more, and removes it if it is damaged. True if it was. */
@@ -76,32 +63,6 @@ export class Store implements Disposable {
   /** Keeps blobs, layer indexes (by diffID) and artifacts (by manifest) from gc; `purpose` completes "needed by a …". */
   lease(purpose: string, digests: Iterable<Digest> = []): Lease {
     return createLease(this.#catalogue, purpose, digests);
-  }
-
-  /** All images; the one pulled last comes last. */
-  images(): readonly StoredImage[] {
-    return this.#catalogue.images.all();
-  }
-
-  /** What a reference stands for here, one image a platform; empty if nothing. OciError if it is no reference. */
-  findImages(reference: string): readonly StoredImage[] {
-    return this.#catalogue.images.find(reference);
-  }
-
-  /** The same for what a person types: digits of a digest will do. StoreError `not-found`, or `invalid` if ambiguous. */
-  selectImages(
-    text: string,
-    options: { readonly platform?: string | undefined } = {},
-  ): readonly StoredImage[] {
-    const found = this.#catalogue.images.select(text);
-    if (options.platform === undefined) return found;
-    const platform = formatPlatform(parsePlatform(options.platform));
-    const chosen = found.filter(image => image.platform === platform);
-    if (chosen.length > 0) return chosen;
-    const there = [...new Set(found.map(image => image.platform))];
-    throw new StoreError('not-found', `the cache has ${JSON.stringify(text)} only for ${there.join(', ')}`, {
-      detail: { name: text, platform, platforms: there },
-    });
   }
 
   /** Records an image, whose blobs must all be there: StoreError `not-found` otherwise. Replaces one of the same name and platform. */
@@ -143,18 +104,6 @@ export class Store implements Disposable {
     });
   }
 
-  /** Records that an image is used; at most once a minute that costs a write. */
-  touchImage(image: ImageName): void {
-    const { database, images } = this.#catalogue;
-    const now = Date.now();
-    if (images.isStale(image, now)) database.write(() => images.touch(image, now));
-  }
-
-  /** The artifact of a key, if it is there. */
-  findArtifact(key: ArtifactKey): StoredArtifact | undefined {
-    return findArtifact(this.#catalogue, key);
-  }
-
   /** All artifacts that are known, oldest first. */
   artifacts(): readonly StoredArtifact[] {
     return listArtifacts(this.#catalogue);
@@ -178,18 +127,6 @@ export class Store implements Disposable {
     return await putVerity(this.#catalogue, artifact, make);
   }
 
-  /**
-   * Where a directory is that was made of an artifact to start something faster, whether or not it is there. Its maker renames it
-   * there when it is whole, from beside it: `.NAME` or `NAME.draft`, of which gc takes those that are an hour old.
-   *
-   * It goes with the artifact, but not while somebody holds a lock, be it shared, of a file `lock` or `*.lock` in it. Who has
-   * such a lock has the directory; taking one fails with ENOENT when it is gone, and may be refused for the moment in which gc
-   * looks.
-   */
-  warmDirectory(artifactKey: string, name: string): string {
-    return warmPlace(this.#catalogue.layout, artifactKey, name);
-  }
-
   /** What `putLayerIndex` stored, proven to be it; `undefined` if there is none or it is damaged. */
   findLayerIndex(diffId: Digest): Uint8Array | undefined {
     return findLayerIndex(this.#catalogue.layout, diffId);
@@ -209,10 +146,6 @@ export class Store implements Disposable {
 
   measureUsage(): UsageReport {
     return measureUsage(this.#catalogue);
-  }
-
-  [Symbol.dispose](): void {
-    this.#catalogue[Symbol.dispose]();
   }
 }
 

@@ -2,17 +2,8 @@ import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../error/index.ts';
 import { type ExistingLock, tryLockExisting } from '../host/index.ts';
-import { StoreError } from './error.ts';
-import { type Layout, listNames } from './layout.ts';
+import { listNames } from './layout.ts';
 import type { Trash } from './trash.ts';
-
-/** The place of the directory of that name that was made of an artifact. StoreError `internal` for what is no name. */
-export function warmPlace(layout: Layout, key: string, name: string): string {
-  if (!/^[0-9a-f]{64}$/.test(key) || !/^[a-z0-9][a-z0-9_-]{0,127}$/.test(name)) {
-    throw new StoreError('internal', `${JSON.stringify(`${key}/${name}`)} cannot name a warm directory`);
-  }
-  return join(layout.warm, key, name);
-}
 
 /** Whether a name there is of what is still being made, and is to be renamed when it is whole. */
 export function isWarmDraft(name: string): boolean {

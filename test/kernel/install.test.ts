@@ -53,24 +53,25 @@ test('a package of any compression becomes a kernel', { skip }, async () => {
 test('modules come in the order in which they can be loaded', { skip }, async () => {
   using scratch = createScratch();
   const kernel = await installKernel({ root: scratch.at('root'), from: makeDeb(scratch.path, kernelTree()) });
-  const order = (...names: string[]) => kernel.modules.resolve(names).map(module => module.name);
-  assert.deepEqual(order('virtio-blk', 'virtio'), ['virtio', 'virtio_ring', 'virtio_blk']);
-  assert.deepEqual(order('ext4', 'sha256_generic'), []);
-  assert.deepEqual(order('erofs'), ['crc32c_generic', 'libcrc32c', 'erofs']);
+  const order = async (...names: string[]) =>
+    (await kernel.modules.resolve(names)).map(module => module.name);
+  assert.deepEqual(await order('virtio-blk', 'virtio'), ['virtio', 'virtio_ring', 'virtio_blk']);
+  assert.deepEqual(await order('ext4', 'sha256_generic'), []);
+  assert.deepEqual(await order('erofs'), ['crc32c_generic', 'libcrc32c', 'erofs']);
   assert.equal(kernel.modules.find('ext4'), 'builtin');
   assert.equal(kernel.modules.find('virtio-blk'), 'file');
   assert.equal(kernel.modules.find('btrfs'), undefined);
   assert.ok(
-    kernel.modules.resolve(['virtio'])[0]!.bytes.length ===
+    (await kernel.modules.resolve(['virtio']))[0]!.bytes.length ===
       makeModule({ name: 'virtio', signed: true }).length,
   );
-  assert.throws(() => order('virtio', 'btrfs'), {
+  await assert.rejects(order('virtio', 'btrfs'), {
     code: 'unsupported',
     message: `the kernel ${name} has no module btrfs`,
     hint: /--kernel/,
   });
-  assert.throws(() => order('broken'), { message: /no module nothere, which broken needs/ });
-  assert.throws(() => order('round'), { code: 'corrupt', message: /circle/ });
+  await assert.rejects(order('broken'), { message: /no module nothere, which broken needs/ });
+  await assert.rejects(order('round'), { code: 'corrupt', message: /circle/ });
 });
 
 test('a package is installed once; another one of its name replaces it', { skip }, async () => {
@@ -184,7 +185,7 @@ test('a directory with what is in a package', { skip }, async () => {
   writeTree(scratch.at('tree'), kernelTree());
   const kernel = await installKernel({ root: scratch.at('root'), from: scratch.at('tree') });
   assert.equal(kernel.name, `linux-${release}`);
-  assert.equal(kernel.modules.resolve(['erofs']).length, 3);
+  assert.equal((await kernel.modules.resolve(['erofs'])).length, 3);
   writeTree(scratch.at('tree'), new Map([['boot/vmlinuz-other', makeBzImage(makeVmlinux('1'), 'gzip')]]));
   await assert.rejects(installKernel({ root: scratch.at('root'), from: scratch.at('tree') }), {
     code: 'invalid',
@@ -204,14 +205,14 @@ test('a file is opened as it is, with the modules beside it', { skip }, async ()
   const kernel = await openKernel({ root, kernel: path });
   assert.deepEqual([kernel.name, kernel.release, kernel.pvh, kernel.bzImage], [path, release, true, path]);
   assert.ok(readFileSync(kernel.vmlinux!).equals(makeVmlinux(release)));
-  assert.equal(kernel.modules.resolve(['virtio_blk']).length, 3);
+  assert.equal((await kernel.modules.resolve(['virtio_blk'])).length, 3);
   assert.deepEqual(await openKernel({ root, kernel: path }), kernel);
   // Another file of that name is another kernel.
   writeFileSync(path, makeBzImage(makeVmlinux('7.0-new', { pvh: false }), 'gzip', { banner: '7.0-new' }));
   const other = await openKernel({ root, kernel: path });
   assert.deepEqual([other.release, other.pvh, other.modules.identity], ['7.0-new', false, 'none']);
   assert.notEqual(other.digest, kernel.digest);
-  assert.deepEqual(other.modules.resolve(['anything']), []);
+  assert.deepEqual(await other.modules.resolve(['anything']), []);
   writeFileSync(scratch.at('vmlinux'), makeVmlinux(release));
   const elf = await openKernel({ root, kernel: scratch.at('vmlinux') });
   assert.deepEqual([elf.release, elf.vmlinux, elf.bzImage], [release, scratch.at('vmlinux'), undefined]);
@@ -277,7 +278,7 @@ test('an OCI image that carries a kernel', {
   const kernel = await installKernel({ root, source });
   assert.deepEqual([kernel.name, kernel.release, kernel.modules.signed], ['linux-6.1-zone', release, false]);
   assert.deepEqual(
-    kernel.modules.resolve(['erofs']).map(({ name }) => name),
+    (await kernel.modules.resolve(['erofs'])).map(({ name }) => name),
     ['crc32c_generic', 'libcrc32c', 'erofs'],
   );
   assert.equal(existsSync(join(root, 'kernels', 'linux-6.1-zone', 'addons')), false);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ShaleError } from '../../error/index.ts';
-import { openStore, type Store } from '../../store/index.ts';
+import { openStoreReader, type StoreReader } from '../../store/reader.ts';
 import {
   checkHostname,
   type LaunchedZone,
@@ -13,9 +13,10 @@ import {
   type ZoneImage,
   Zones,
 } from '../../zone/index.ts';
+import type { ZoneArtifact } from './artifact.ts';
 import { Attendance } from './attendance.ts';
 import { type ChosenVmm, VmmChooser } from './choose.ts';
-import { prepareImage, type ZoneArtifact } from './image.ts';
+import { prepareImage } from './image.ts';
 import { type BootFiles, findBootFiles, type Needs } from './machine.ts';
 import type { RunRequest, RunResult } from './request.ts';
 import { type OpenVolumes, openVolumes } from './volumes.ts';
@@ -40,7 +41,7 @@ const defaultBootTimeout = 20_000;
 export async function runZone(reference: string, request: RunRequest): Promise<RunResult> {
   const timeline = new Timeline();
   timeline.mark('start of Shale');
-  using store = await openStore({ root: request.root });
+  using store = await openStoreReader({ root: request.root });
   const { memory: _memory, ...options } = request;
   const image = await prepareImage(reference, store, options);
   timeline.mark('image');
@@ -126,7 +127,7 @@ function workloadOf({ config }: ZoneArtifact, request: RunRequest) {
 }
 
 interface Launch {
-  readonly store: Store;
+  readonly store: StoreReader;
   readonly zones: Zones;
   readonly zone: StoredZone;
   readonly image: ZoneArtifact;
@@ -146,7 +147,7 @@ async function launch(options: Launch): Promise<LaunchedZone> {
     kernel: { files: { vmlinux: kernel.vmlinux, bzImage: kernel.bzImage }, digest: kernel.digest },
     initramfs,
     kernelArguments: (request.kernelArguments ?? []).map(checkKernelArgument),
-    image: await diskOf(store, image, request),
+    image: await diskOf(store.root, image, request),
     furniture: {
       hostname: record.hostname,
       machineId: randomBytes(16).toString('hex'),
@@ -168,10 +169,12 @@ async function launch(options: Launch): Promise<LaunchedZone> {
   });
 }
 
-async function diskOf(store: Store, { artifact }: ZoneArtifact, request: RunRequest): Promise<ZoneImage> {
+async function diskOf(root: string, { artifact }: ZoneArtifact, request: RunRequest): Promise<ZoneImage> {
   if (request.verity !== true) return { path: artifact.path, type: 'squashfs' };
   const { ensureVerity } = await import('../verity.ts');
   const { verityTable } = await import('../../verity/index.ts');
+  const { openStore } = await import('../../store/index.ts');
+  using store = await openStore({ root });
   const tree = await ensureVerity(store, artifact, request.signal);
   const table = (data: string, hash: string) => verityTable(tree, data, hash);
   return { path: artifact.path, type: 'squashfs', verity: { tree: tree.path, table } };
