@@ -2,7 +2,7 @@ import type { ZoneControl, ZoneEnd, ZoneStreams } from '../../engine/zone/reques
 import type { Invocation } from '../command/index.ts';
 import { UsageError } from '../error.ts';
 import { brokenPipeStatus, redirectBrokenPipe } from '../interrupt.ts';
-import { flush, flushErrors, printBytes, printErrorBytes, tell } from '../output.ts';
+import { flush, flushErrors, printBytes, printErrorBytes, safe, tell } from '../output.ts';
 import type { StandardInput } from '../terminal/index.ts';
 import { forwardSignals } from './signals.ts';
 
@@ -81,6 +81,8 @@ export async function withSession(
     for (const take of undo.reverse()) take();
   }
   await Promise.all([flush(), flushErrors()]);
+  // As a shell says it: that is an error, no notice.
+  if (end.failure !== undefined) tell(`shale: ${safe(end.failure)}`);
   if (values.quiet !== true) explain(end);
   return brokenPipe.signal.aborted ? brokenPipeStatus : end.timedOut === true ? 124 : (end.status ?? 0);
 }
