@@ -146,3 +146,25 @@ test('a slow reader makes the guest wait', async () => {
   await session.ended;
   assert.equal(seen, 5);
 });
+
+test('a serial line is greeted until it answers, and told no more before', async () => {
+  const guest = new FakeGuest();
+  let greetings = 0;
+  guest.onFrame = ({ type, payload }) => {
+    if (type === toGuest.hello && ++greetings === 2) guest.greet(payload.subarray(16));
+    if (type !== toGuest.boot) return;
+    assert.equal(greetings, 2);
+    guest.say(fromGuest.booted);
+  };
+  using conversation = new Conversation(guest.channel(4096));
+  await conversation.send(toGuest.boot);
+  await conversation.expect(fromGuest.booted);
+});
+
+test('a serial line that hangs up without an answer leaves nothing behind', async () => {
+  const guest = new FakeGuest();
+  guest.onFrame = () => {};
+  using conversation = new Conversation(guest.channel(4096));
+  guest.hangUp();
+  assert.equal(await conversation.receive(), undefined);
+});

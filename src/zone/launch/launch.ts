@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ShaleError } from '../../error/index.ts';
 import { removeTree } from '../../host/index.ts';
 import type { Digest } from '../../oci/index.ts';
 import type {
@@ -23,8 +24,11 @@ import { writeBoot, writeRun, type ZoneFurniture } from './messages.ts';
 import type { Timeline } from './timeline.ts';
 import { dropSavedState, findSavedState, holdSavedState, WarmDraft, warmName } from './warm.ts';
 
-/** How many conversations a zone has at once: its launcher's and those of exec, stop and the like. */
-export const channels = 8;
+/**
+ * How many conversations a zone has at once: its launcher's and those of exec, stop and the like, of which more wait for each other. Each costs an
+ * emulated machine 20 ms of its boot, and some memory.
+ */
+export const channels = 4;
 
 export interface LaunchOptions {
   readonly zones: Zones;
@@ -72,15 +76,26 @@ export async function launchZone(options: LaunchOptions): Promise<LaunchedZone> 
   const boot: BootOptions = {
     driver,
     boot: writeBoot(image, plan),
-    machine: machineOptions(options, plan),
+    machine: {
+      ...machineOptions(options, plan),
+      onProcess: process => {
+        const { acceleration } = options;
+        const machine = { vmm: driver.name, process, channels, ...(acceleration && { acceleration }) };
+        options.zones.claimMachine(zone.record.id, machine);
+      },
+    },
     timeout: options.bootTimeout,
     onConsole: options.onConsole,
     onStarted: ({ record: machine }) => {
-      options.zones.save({ ...zone.record, machine });
+      options.zones.claimMachine(zone.record.id, machine);
       timeline.mark('hypervisor');
     },
-    onRetry: reason => options.onNotice?.(`${reason.message}; it is started once more`),
+    onRetry: reason => {
+      options.zones.requireWanted(zone.record.id);
+      options.onNotice?.(`${reason.message}; it is started once more`);
+    },
     prepare: async () => {
+      options.zones.requireWanted(zone.record.id);
       removeTree(join(directory, 'run'));
       mkdirSync(join(directory, 'run'), { mode: 0o700 });
       removeTree(journal);
@@ -131,7 +146,7 @@ async function bringUp(options: LaunchOptions, boot: BootOptions): Promise<Boote
     timeline.warm = true;
     return await bootMachine({ ...boot, machine: { ...boot.machine, restore: state } });
   } catch (error) {
-    if (options.signal?.aborted) throw error;
+    if (error instanceof ShaleError && error.code === 'cancelled') throw error;
     timeline.warm = false;
     options.onNotice?.(`the saved state is of no use (${(error as Error).message}): the zone boots`);
     dropSavedState(place);

@@ -13,6 +13,8 @@ export interface Welcome {
 
 const welcomePayload = nonceSize + 8;
 const noBytes = new Uint8Array();
+/** Milliseconds between two greetings on a serial line. */
+const greetingPace = 300;
 
 /**
  * One conversation with a zone's init over a channel (doc/format/zone-protocol.md). It greets at once; messages may be sent before the
@@ -24,11 +26,15 @@ export class Conversation implements Disposable {
   readonly #messages: AsyncGenerator<Frame>;
   #welcome: Welcome | undefined;
   #sending: Promise<void> = Promise.resolve();
+  /** The first message of a serial line, which is read to hear the answer to our greeting. */
+  #early: Promise<IteratorResult<Frame>> | undefined;
+  #welcomed: (() => void) | undefined;
 
   constructor(channel: ByteChannel) {
     this.#channel = channel;
     this.#messages = this.#read();
-    this.#enqueue(() => channel.write(writeFrame(toGuest.hello, Buffer.concat([greeting, this.#nonce]))));
+    if (channel.maximumWrite === undefined) this.#enqueue(() => this.#greet());
+    else this.#greetLine();
   }
 
   /** Sends a message after those that were sent before it; resolves when the channel has taken it. */
@@ -47,7 +53,9 @@ export class Conversation implements Disposable {
 
   /** The next message; undefined when the zone has hung up. Its payload is valid until the next call. */
   async receive(): Promise<Frame | undefined> {
-    const { value, done } = await this.#messages.next();
+    const early = this.#early;
+    this.#early = undefined;
+    const { value, done } = await (early ?? this.#messages.next());
     return done === true ? undefined : value;
   }
 
@@ -69,7 +77,28 @@ export class Conversation implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#welcomed?.();
     this.#channel[Symbol.dispose]();
+  }
+
+  async #greet(): Promise<void> {
+    await this.#channel.write(writeFrame(toGuest.hello, Buffer.concat([greeting, this.#nonce])));
+  }
+
+  /**
+   * A serial line spoils what arrives before init has made it raw, and nobody tells when that is: we greet until we are
+   * answered, and say no more before.
+   */
+  #greetLine(): void {
+    const welcomed = Promise.withResolvers<void>();
+    const again = () => void this.#greet().catch(welcomed.reject);
+    const clock = setInterval(again, greetingPace);
+    again();
+    this.#welcomed = welcomed.resolve;
+    this.#early = this.#messages.next();
+    // It is heard of where messages are received.
+    this.#early.catch(welcomed.reject);
+    this.#enqueue(() => welcomed.promise.finally(() => clearInterval(clock))).catch(() => {});
   }
 
   #enqueue(write: () => Promise<void>): Promise<void> {
@@ -109,6 +138,7 @@ export class Conversation implements Disposable {
       });
     }
     this.#welcome = { version, state };
+    this.#welcomed?.();
     return seen.subarray(end);
   }
 }
