@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { isErrno } from '../error/index.ts';
@@ -146,7 +146,10 @@ export class KernelDraft {
         closeSync(fd);
       }
       renameSync(image, join(this.#directory, 'bzImage'));
+      chmodSync(join(this.#directory, 'bzImage'), 0o644);
     }
+    // Hypervisors read it as users of their own, through a descriptor: one that they may not read is copied for each zone.
+    chmodSync(vmlinux, 0o644);
     return inspectVmlinux(vmlinux);
   }
 
