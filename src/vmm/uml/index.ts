@@ -33,7 +33,7 @@ export const umlDriver: VmmDriver = {
   deviceName: disk => `ubd${letter(disk)}`,
   channelArgument: channels => `tty:0:${channels}`,
   modules: () => [],
-  probe: probeUml,
+  probe: options => probeUml(start, options),
   start,
   find(record, directory) {
     const process = MachineProcess.find(record.process);
