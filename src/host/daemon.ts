@@ -13,6 +13,8 @@ export interface DaemonOptions {
   readonly descriptors?: readonly number[];
   /** Whether its standard output can be read; if not it is /dev/null. */
   readonly readOutput?: boolean;
+  /** Whether its standard input is a pipe, in which `release` puts a line; if not it is /dev/null. */
+  readonly held?: boolean;
 }
 
 export interface DaemonEnd {
@@ -28,6 +30,8 @@ export interface Daemon {
   readonly stdout: Readable | undefined;
   /** The last that it wrote to its standard error, at most 16 KiB. It may go on writing when we are gone: into nothing. */
   errorText(): string;
+  /** Tells a program that was started to be `held` to go on. One that hears the end of its input instead has lost us. */
+  release(): void;
   /** Neither the process nor its pipes keep this process alive any more. */
   detach(): void;
 }
@@ -37,20 +41,20 @@ const mostErrorText = 16384;
 const lingering = 100;
 
 /**
- * Starts a program in a session of its own: no terminal, no signal to our process group and not our end reach it. It
+ * Starts a program in a session of its own: no terminal, no signal to our process group and not our end reach it.
  */
 export async function spawnDaemon(
   program: string,
   programArguments: readonly string[],
   options: DaemonOptions,
 ): Promise<Daemon> {
-  const { directory, environment, descriptors = [], readOutput = false } = options;
+  const { directory, environment, descriptors = [], readOutput = false, held = false } = options;
   closeOnExec();
   const child = spawn(program, programArguments, {
     cwd: directory,
     env: { ...environment },
     detached: true,
-    stdio: ['ignore', readOutput ? 'pipe' : 'ignore', 'pipe', ...descriptors],
+    stdio: [held ? 'pipe' : 'ignore', readOutput ? 'pipe' : 'ignore', 'pipe', ...descriptors],
   });
   const ended = new Promise<DaemonEnd>(resolve => {
     child.once('exit', (status, signal) => {
@@ -80,6 +84,7 @@ class RunningDaemon implements Daemon {
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#errorText = Buffer.concat([this.#errorText, chunk]).subarray(-mostErrorText);
     });
+    child.stdin?.on('error', () => {});
     child.stderr?.on('error', () => {});
     child.stdout?.on('error', () => {});
   }
@@ -92,8 +97,13 @@ class RunningDaemon implements Daemon {
     return this.#errorText.toString();
   }
 
+  release(): void {
+    this.#child.stdin?.end('\n');
+  }
+
   detach(): void {
     this.#child.unref();
+    this.#child.stdin?.destroy();
     this.#child.stdout?.destroy();
     this.#child.stderr?.destroy();
   }

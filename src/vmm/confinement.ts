@@ -31,9 +31,12 @@ const visible = new Set(['bin', 'sbin', 'usr', 'etc', 'dev', 'proc', 'sys', 'nix
 const hiding = 'ro,nosuid,nodev,noexec,size=4k,nr_inodes=2,mode=755';
 const fstab = 'mounts';
 
-/** The shell sets limits, mounts what the table says and drops what is left of privilege; each step replaces the last. */
+/**
+ * The shell sets limits, mounts what the table says, waits for a line on its standard input, and drops what is left of privilege; each
+ * step replaces the last. Should who started it end before that line comes, it ends too.
+ */
 const script =
-  'ulimit -c 0 && if [ -n "$1" ]; then mount -n -a -T "$1" || exit 125; fi && shift && exec setpriv "$@"';
+  'ulimit -c 0 && if [ -n "$1" ]; then mount -n -a -T "$1" || exit 125; fi && shift && read -r go && exec setpriv "$@" </dev/null';
 
 /** The exit status with which confinement says that it could not be set up; the reason is in the error text. */
 export const confinementFailed = 125;

@@ -1,7 +1,7 @@
 import { chownSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Daemon, type DaemonEnd, spawnDaemon } from '../host/index.ts';
+import { type Daemon, type DaemonEnd, signalGroup, spawnDaemon } from '../host/index.ts';
 import { type ConfinementLevel, confine, confinementLevels } from './confinement.ts';
 import { checkAbort, VmmError } from './error.ts';
 import type { MachineOptions } from './machine.ts';
@@ -10,7 +10,7 @@ export interface LaunchOptions {
   /** The program, absolute. */
   readonly program: string;
   readonly arguments: readonly string[];
-  readonly machine: Pick<MachineOptions, 'directory' | 'network' | 'user' | 'signal'>;
+  readonly machine: Pick<MachineOptions, 'directory' | 'network' | 'user' | 'signal' | 'onProcess'>;
   /** What it inherits as 3, 4, … */
   readonly descriptors: readonly number[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -63,6 +63,7 @@ export async function launch(options: LaunchOptions): Promise<Daemon> {
       environment: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environment },
       descriptors,
       readOutput,
+      held: true,
     });
     const end = await untilReady(daemon, options);
     if (end === undefined) return daemon;
@@ -88,6 +89,8 @@ async function untilReady(daemon: Daemon, options: LaunchOptions): Promise<Daemo
     end = result;
   });
   try {
+    machine.onProcess?.(daemon.identity);
+    daemon.release();
     while (end === undefined && !existsSync(path)) {
       checkAbort(machine.signal);
       if (performance.now() > limit) {
@@ -96,7 +99,7 @@ async function untilReady(daemon: Daemon, options: LaunchOptions): Promise<Daemo
       await sleep(1);
     }
   } catch (error) {
-    process.kill(daemon.identity.pid, 'SIGKILL');
+    signalGroup(daemon.identity, 'SIGKILL');
     await daemon.ended;
     daemon.detach();
     throw error;

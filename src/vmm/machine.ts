@@ -60,6 +60,8 @@ export interface MachineOptions extends MachineShape {
   readonly restore?: SavedState | undefined;
   /** Path of a file that is to hold the guest's memory, so that the machine can be saved. It is created, sparse. */
   readonly keepMemory?: string | undefined;
+  /** Called with the hypervisor's process before it becomes the hypervisor: one that nobody knows of cannot outlive us. What it throws ends the start. */
+  readonly onProcess?: ((process: ProcessIdentity) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,18 +1,25 @@
 import { join } from 'node:path';
 import { ShaleError } from '../../error/index.ts';
 import { removeTree } from '../../host/index.ts';
+import type { Machine } from '../../vmm/index.ts';
 import {
-  endMachine,
+  type Conversation,
   type LaunchedZone,
+  lastWords,
   parseSignal,
+  type Session,
   type StoredZone,
   startSession,
   type Timeline,
+  ZoneError,
   type Zones,
 } from '../../zone/index.ts';
-import { hangUp } from './hang-up.ts';
+import { hangUp, killedEnd } from './hang-up.ts';
 import { reportEnd } from './process-end.ts';
 import type { RunRequest, ZoneEnd } from './request.ts';
+
+/** Milliseconds that each of two attempts to boot may take: fifteen times what emulation takes on a slow machine. */
+export const defaultBootTimeout = 20_000;
 
 /** Milliseconds that the guest may keep its own time limit waiting before the machine is cut off. */
 const lateness = 3000;
@@ -31,12 +38,16 @@ export class Attendance {
 
   /** Attaches the caller to the workload, until it ends or is let go. */
   async attend({ machine, conversation }: LaunchedZone, timeline: Timeline): Promise<ZoneEnd> {
-    const { streams, detach, onStart, onTimes, signal, timeout } = this.#request;
+    const { detach, onStart, onTimes, signal, timeout } = this.#request;
     const { id, name } = this.#zone.record;
     const clocks: NodeJS.Timeout[] = [];
+    let detached = false;
     const kill = () => void machine.kill();
+    // Aborted meanwhile, or while nothing is heard of the guest: the end of the machine ends what we wait for.
+    signal?.addEventListener('abort', kill, { once: true });
+    if (signal?.aborted) kill();
     try {
-      const session = await startSession(conversation, streams);
+      const session = await this.#start(machine, conversation);
       timeline.mark('start of the command');
       onTimes?.(timeline.times);
       if (this.#zone.record.scratch) removeTree(join(this.#zone.directory, 'scratch'));
@@ -46,57 +57,80 @@ export class Attendance {
         signal: (text: string) => session.signal(parseSignal(text)),
         detach: () => letGo.resolve(undefined),
       };
-      signal?.addEventListener('abort', kill, { once: true });
       if (timeout !== undefined) clocks.push(setTimeout(kill, timeout + lateness));
       if (detach === true) control.detach();
       onStart?.(control);
       session.ended.catch(() => {});
       const end = await Promise.race([session.ended, letGo.promise]);
       if (end === undefined) {
-        this.#letGo(machine.record);
-        conversation[Symbol.dispose]();
+        this.#zones.release(id);
         machine.detach();
+        detached = true;
         return { status: undefined };
       }
-      await endMachine(machine, 0);
+      await machine.kill();
       this.#tidy();
       return reportEnd(end);
     } catch (error) {
-      const told = await hangUp(error, machine, this.#zones, id, signal);
-      if (!(told instanceof Error)) {
-        this.#tidy();
-        return told;
-      }
-      throw told;
+      if (signal?.aborted) throw new ZoneError('cancelled', 'cancelled', { cause: signal.reason });
+      const end = await hangUp(error, machine, this.#zones, id);
+      this.#tidy();
+      return end;
     } finally {
+      if (!detached) await machine.kill();
       for (const clock of clocks) clearTimeout(clock);
       signal?.removeEventListener('abort', kill);
       conversation[Symbol.dispose]();
     }
   }
 
-  /** What is left of a launch that failed: the reason, for `zone ls`, or nothing. */
-  abandon(error: unknown): void {
+  /** What is asked for has to begin within the time that a boot has: a guest that hangs while it mounts is one that does not come up. */
+  async #start(machine: Machine, conversation: Conversation): Promise<Session> {
+    const { streams, bootTimeout = defaultBootTimeout } = this.#request;
+    let late = false;
+    const clock = setTimeout(() => {
+      late = true;
+      void machine.kill();
+    }, bootTimeout);
+    try {
+      return await startSession(conversation, streams);
+    } catch (error) {
+      if (!late) throw error;
+      const message = `the zone's command had not begun after ${bootTimeout / 1000} s${lastWords(machine)}`;
+      const detail = { timeout: bootTimeout, console: machine.console.text };
+      // With `what` it is no hang-up that has to be explained.
+      throw new ZoneError('unavailable', message, { detail: { ...detail, what: 'start' } });
+    } finally {
+      clearTimeout(clock);
+    }
+  }
+
+  /**
+   * What is left of a launch that failed: the reason, for `zone ls`, or nothing. Where somebody else has killed the zone this is an
+   * end as any other; otherwise the error is to be thrown.
+   */
+  abandon(error: unknown): ZoneEnd | undefined {
     const { id } = this.#zone.record;
-    const cancelled = error instanceof ShaleError && error.code === 'cancelled';
-    if (this.#request.remove === true || cancelled) {
+    if (this.#zones.wasKilled(id) && this.#request.signal?.aborted !== true) {
+      this.#tidy();
+      return killedEnd;
+    }
+    if (this.#request.remove === true || (error instanceof ShaleError && error.code === 'cancelled')) {
       this.#zones.remove(id);
-      return;
+      return undefined;
     }
     const reason = error instanceof Error ? error.message : String(error);
     this.#zones.update(id, record => ({ ...record, end: { ended: new Date().toISOString(), reason } }));
     this.#tidy();
-  }
-
-  /** The zone goes on without us: whoever finds it ended clears up. */
-  #letGo(machine: LaunchedZone['machine']['record']): void {
-    const { id } = this.#zone.record;
-    this.#zones.update(id, ({ launcher: _, ...record }) => ({ ...record, machine }));
+    return undefined;
   }
 
   #tidy(): void {
     const { id } = this.#zone.record;
     if (this.#request.remove === true) this.#zones.remove(id);
-    else this.#zones.clear(id);
+    else {
+      this.#zones.release(id);
+      this.#zones.clear(id);
+    }
   }
 }

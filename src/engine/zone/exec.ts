@@ -46,8 +46,17 @@ async function talk(
   using connection: Connection = await connectZone(zone, signal);
   const { conversation, machine } = connection;
   const letGo = Promise.withResolvers<undefined>();
-  const abort = () => letGo.resolve(undefined);
+  // A guest that says nothing has to be given up as well.
+  const abort = () => {
+    letGo.resolve(undefined);
+    conversation[Symbol.dispose]();
+  };
   signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+  const given = () => {
+    if (type === toGuest.attach) return { status: undefined };
+    throw new ZoneError('cancelled', 'cancelled', { cause: signal?.reason });
+  };
   try {
     conversation.send(type, payload).catch(() => {});
     const session = await startSession(conversation, streams);
@@ -58,15 +67,10 @@ async function talk(
     });
     session.ended.catch(() => {});
     const end = await Promise.race([session.ended, letGo.promise]);
-    if (end !== undefined) return reportEnd(end);
-    if (signal?.aborted && type === toGuest.exec) {
-      throw new ZoneError('cancelled', 'cancelled', { cause: signal.reason });
-    }
-    return { status: undefined };
+    return end === undefined ? given() : reportEnd(end);
   } catch (error) {
-    const told = await hangUp(error, machine, zones, id, undefined);
-    if (told instanceof Error) throw told;
-    return told;
+    if (signal?.aborted) return given();
+    return await hangUp(error, machine, zones, id);
   } finally {
     signal?.removeEventListener('abort', abort);
   }

@@ -8,33 +8,28 @@ import type { ZoneEnd } from './request.ts';
 const patience = 2000;
 
 /**
- * What a session that broke off means: the end of the process, where somebody has killed the zone; otherwise the error to
- * be thrown, with the guest's last words. The machine is gone afterwards.
+ * What a session that broke off means: the end of the process, where somebody has killed the zone; otherwise the error to be
+ * thrown, with the guest's last words if the machine is gone. The machine is left as it is.
  */
-export async function hangUp(
-  error: unknown,
-  machine: Machine,
-  zones: Zones,
-  id: string,
-  signal: AbortSignal | undefined,
-): Promise<ZoneEnd | Error> {
-  if (signal?.aborted) {
-    await machine.kill();
-    return new ZoneError('cancelled', 'cancelled', { cause: signal.reason });
-  }
+export async function hangUp(error: unknown, machine: Machine, zones: Zones, id: string): Promise<ZoneEnd> {
   const brokeOff =
     error instanceof ShaleError && error.code === 'unavailable' && error.detail.what === undefined;
-  if (!brokeOff) {
-    await machine.kill();
-    return error instanceof Error ? error : new Error(String(error));
+  if (!brokeOff) throw error;
+  const controller = new AbortController();
+  const late = setTimeout(patience, undefined, { signal: controller.signal }).catch(() => {});
+  const ended = await Promise.race([machine.ended, late]);
+  controller.abort();
+  if (zones.wasKilled(id)) return killedEnd;
+  if (ended === undefined) {
+    throw new ZoneError('unavailable', `the zone broke off${lastWords(machine)}`, {
+      detail: { zone: id, console: machine.console.text },
+    });
   }
-  const ended = await Promise.race([machine.ended, setTimeout(patience, undefined)]);
-  await machine.kill();
-  const reason = zones.findEnd(id);
-  if (reason?.killed === true) return { status: 137, signal: 'SIGKILL' };
-  const how = ended === undefined ? 'broke off' : 'ended without a word';
-  return new ZoneError('unavailable', `the zone ${how}${lastWords(machine)}`, {
-    detail: { zone: id, console: machine.console.text, ...(ended && { stderr: ended.stderr }) },
+  throw new ZoneError('unavailable', `the zone ended without a word${lastWords(machine)}`, {
+    detail: { zone: id, console: machine.console.text, stderr: ended.stderr },
     hint: '--console shows what the guest says; more --memory helps where its kernel ran out of it',
   });
 }
+
+/** How a workload ends whose machine is cut off. */
+export const killedEnd: ZoneEnd = { status: 137, signal: 'SIGKILL' };

@@ -14,11 +14,11 @@ import {
   Zones,
 } from '../../zone/index.ts';
 import type { ZoneArtifact } from './artifact.ts';
-import { Attendance } from './attendance.ts';
+import { Attendance, defaultBootTimeout } from './attendance.ts';
 import { type ChosenVmm, VmmChooser } from './choose.ts';
 import { prepareImage } from './image.ts';
 import { type BootFiles, findBootFiles, type Needs } from './machine.ts';
-import type { RunRequest, RunResult } from './request.ts';
+import type { RunRequest, RunResult, ZoneEnd } from './request.ts';
 import { type OpenVolumes, openVolumes } from './volumes.ts';
 import {
   checkCpus,
@@ -28,9 +28,6 @@ import {
   parsePublish,
   parseTmpfs,
 } from './wishes.ts';
-
-/** Milliseconds that each of two attempts to boot may take: fifteen times what emulation takes on a slow machine. */
-const defaultBootTimeout = 20_000;
 
 /**
  * Runs an image in a zone of its own, and resolves when its workload has ended (or runs, if `detach`). The image is pulled and rendered if the cache does not have
@@ -53,16 +50,20 @@ export async function runZone(reference: string, request: RunRequest): Promise<R
   using channel = lockChannel(zone.directory, 0);
   if (channel === undefined) throw new ShaleError('internal', `the zone ${zone.record.id} is not ours`);
   const attendance = new Attendance(zones, zone, request);
+  const { id, name } = zone.record;
+  const told = (end: ZoneEnd): RunResult => ({
+    ...{ id, name, times: timeline.times, ...end },
+    ...(image.warnings && { warnings: image.warnings }),
+  });
   try {
     const { volumes: texts = [], signal } = request;
     using volumes = await openVolumes(zones, zone, { root: store.root, texts, signal });
     const launched = await launch({ store, zones, zone, image, chosen, volumes, timeline, request });
-    const end = await attendance.attend(launched, timeline);
-    const { id, name } = zone.record;
-    return { id, name, times: timeline.times, ...end, ...(image.warnings && { warnings: image.warnings }) };
+    return told(await attendance.attend(launched, timeline));
   } catch (error) {
-    attendance.abandon(error);
-    throw error;
+    const end = attendance.abandon(error);
+    if (end === undefined) throw error;
+    return told(end);
   }
 }
 

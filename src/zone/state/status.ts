@@ -32,6 +32,13 @@ export function hasMachine({ machine }: ZoneRecord): boolean {
   return machine !== undefined && isRunning(machine.process);
 }
 
+/** Whether its launcher is gone before it could ask for the workload: the machine waits for what never comes. */
+export function isAbandoned(directory: string, record: ZoneRecord): boolean {
+  const { launcher } = record;
+  if (launcher === undefined || isRunning(launcher) || !hasMachine(record)) return false;
+  return readJournal(join(directory, journalFile)).state === 'empty';
+}
+
 /** What has become of a zone. */
 export function zoneStatus(directory: string, record: ZoneRecord): ZoneStatus {
   const alive = hasMachine(record);

@@ -2,15 +2,26 @@ import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { isErrno, wrapErrno } from '../../error/index.ts';
-import { identifyProcess, isRoot, removeTree, throwIfAborted, tryLock } from '../../host/index.ts';
+import {
+  identifyProcess,
+  isRoot,
+  removeTree,
+  signalGroup,
+  throwIfAborted,
+  tryLock,
+} from '../../host/index.ts';
+import type { MachineRecord } from '../../vmm/index.ts';
 import { ZoneError } from '../error.ts';
 import { checkName, createId, inventName, isId } from './name.ts';
 import { readRecord, recordFile, type ZoneRecord, type ZoneVolume } from './record.ts';
-import { isAlive } from './status.ts';
+import { isAbandoned, isAlive } from './status.ts';
 
 /** The first of the users that hypervisors run as, one for each zone: above all that people and subordinate ids use. */
 const firstUid = 2_000_000_000;
 const mostZones = 65_536;
+
+/** Of a directory that is being removed. */
+const removedSuffix = '.removed';
 
 /** A zone as it is on disk: its directory, and what was recorded of it. */
 export interface StoredZone {
@@ -77,10 +88,9 @@ export class Zones {
   async create(wanted: NewZone, signal?: AbortSignal): Promise<StoredZone> {
     mkdirSync(this.#root, { recursive: true, mode: 0o700 });
     using _lock = await this.#lock(signal);
+    this.#removeLeft();
     const others = this.all();
-    const id = this.#freeId();
-    const name = checkName(wanted.name ?? inventName(wanted.image.reference, id));
-    requireFreeName(others, name);
+    const { id, name } = this.#choose(others, wanted);
     const directory = this.directory(id);
     const record: ZoneRecord = {
       ...wanted,
@@ -125,9 +135,27 @@ export class Zones {
     if (record !== undefined) this.save(change(record));
   }
 
-  /** Why a zone ended, if somebody else has ended it. */
-  findEnd(id: string): ZoneRecord['end'] {
-    return readRecord(this.directory(id))?.end;
+  /** Records a machine that was just started. ZoneError `cancelled` as `requireWanted`: it has to be killed then. */
+  claimMachine(id: string, machine: MachineRecord): void {
+    this.requireWanted(id);
+    this.update(id, record => ({ ...record, machine }));
+  }
+
+  /** ZoneError `cancelled` if somebody has killed or removed the zone while it was being launched. */
+  requireWanted(id: string): void {
+    if (this.wasKilled(id))
+      throw new ZoneError('cancelled', 'the zone was killed while it came up', { detail: { zone: id } });
+  }
+
+  /** Whether somebody has cut the zone off, and perhaps removed it too. */
+  wasKilled(id: string): boolean {
+    const record = readRecord(this.directory(id));
+    return record === undefined || record.end?.killed === true;
+  }
+
+  /** Its launcher has nothing to do with the zone any more, be it that it goes on itself. */
+  release(id: string): void {
+    this.update(id, ({ launcher: _, ...record }) => record);
   }
 
   /** Removes what only a running zone needs. */
@@ -136,34 +164,59 @@ export class Zones {
     removeTree(join(this.directory(id), 'scratch'));
   }
 
-  /** Removes what is on disk of a zone, which must not run. */
+  /** Removes what is on disk of a zone, which must not run: at once for all who look, whoever is still at it. */
   remove(id: string): void {
-    removeTree(this.directory(id));
+    const removed = `${this.directory(id)}${removedSuffix}`;
+    try {
+      renameSync(this.directory(id), removed);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return;
+      throw wrapErrno(error, `cannot remove ${this.directory(id)}`);
+    }
+    removeLeft(removed);
   }
 
   /** Clears up after zones that have ended and that nobody attends to: removes those that were to be removed then. */
   sweep(): void {
-    for (const { record } of this.all()) {
+    for (const { directory, record } of this.all()) {
+      if (isAbandoned(directory, record)) endMachine(record);
       if (isAlive(record)) continue;
       if (record.remove) this.remove(record.id);
       else this.clear(record.id);
     }
   }
 
+  /** What who made or removed a zone has left behind, killed in the midst of it. Under the lock nobody makes one. */
+  #removeLeft(): void {
+    for (const name of this.#names()) {
+      const directory = join(this.#root, name);
+      const left = name.endsWith(removedSuffix) || (isId(name) && readRecord(directory) === undefined);
+      if (left) removeLeft(directory);
+    }
+  }
+
   #ids(): readonly string[] {
+    return this.#names().filter(isId);
+  }
+
+  #names(): readonly string[] {
     try {
-      return readdirSync(this.#root).filter(isId);
+      return readdirSync(this.#root);
     } catch (error) {
       if (isErrno(error, 'ENOENT')) return [];
       throw wrapErrno(error, `cannot read ${this.#root}`);
     }
   }
 
-  #freeId(): string {
+  /** An invented name has only the start of the id in it: another zone may have it although the id is free. */
+  #choose(others: readonly StoredZone[], { name, image }: NewZone): { id: string; name: string } {
+    if (name !== undefined) requireFreeName(others, checkName(name));
     const taken = new Set(this.#ids());
+    const names = new Set(others.map(({ record }) => record.name));
     for (;;) {
       const id = createId();
-      if (!taken.has(id)) return id;
+      const chosen = name ?? inventName(image.reference, id);
+      if (!taken.has(id) && (name !== undefined || !names.has(chosen))) return { id, name: chosen };
     }
   }
 
@@ -175,6 +228,20 @@ export class Zones {
       await setTimeout(2);
     }
   }
+}
+
+/** Others may be at the same. */
+function removeLeft(directory: string): void {
+  try {
+    removeTree(directory);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTEMPTY')) throw error;
+  }
+}
+
+/** Who asks next finds it gone. */
+function endMachine({ machine }: ZoneRecord): void {
+  if (machine !== undefined) signalGroup(machine.process, 'SIGKILL');
 }
 
 function requireFreeName(others: readonly StoredZone[], name: string): void {
