@@ -14,7 +14,7 @@ export async function makeImage(reference: string, options: ImageOptions): Promi
   using store = await openStore({ root: options.root });
   const { kind } = parseSource(reference);
   if (kind !== 'registry' && kind !== 'cache') return await renderLocal(reference, store, options);
-  const pulled = await pull(reference, { policy: 'if-not-present', ...options });
+  const pulled = await pull(reference, { ...options, policy: options.policy ?? 'if-not-present' });
   const image = store
     .images()
     .find(({ manifest, reference }) => manifest === pulled.manifestDigest && reference === pulled.reference);
