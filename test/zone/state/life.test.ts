@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { identifyProcess } from '../../../src/host/index.ts';
 import { createJournal } from '../../../src/zone/disk/journal.ts';
 import { hasMachine, journalFile, type StoredZone, Zones } from '../../../src/zone/index.ts';
+import type { NewZone } from '../../../src/zone/state/index.ts';
 
 function createZones(context: TestContext): { zones: Zones; root: string } {
   const root = mkdtempSync(join(tmpdir(), 'shale-zones-'));
@@ -29,7 +30,7 @@ function startProcess(context: TestContext) {
   return { identity: identifyProcess(child.pid!)!, kill: () => child.kill('SIGKILL'), ended };
 }
 
-async function createStarted(context: TestContext, zones: Zones, extra: object = {}): Promise<StoredZone> {
+async function createStarted(context: TestContext, zones: Zones, extra: Partial<NewZone> = {}): Promise<StoredZone> {
   const zone = await zones.create({ ...wanted, ...extra });
   await createJournal(join(zone.directory, journalFile));
   const { identity } = startProcess(context);
