@@ -32,7 +32,27 @@ function start() {
   require('v8').setFlagsFromString('--semi-space-growth-factor=1');
   var main = entry();
   if (main === undefined) fail('neither src/ nor dist/ is in ' + root + '; run `npm run build`');
-  else require(main).main(process.argv.slice(2));
+  else {
+    resolveOurs(path.dirname(path.dirname(main)), path.extname(main));
+    require(main).main(process.argv.slice(2));
+  }
+}
+
+// Our modules name each other by the paths of their files. Node would still look for each at every import of it, and for
+// what package.json says of it: a quarter of the time that a command takes to start.
+function resolveOurs(directory, extension) {
+  var registerHooks = require('module').registerHooks;
+  if (registerHooks === undefined) return;
+  var base = require('url').pathToFileURL(directory).href + '/';
+  var format = extension === '.ts' ? 'module-typescript' : 'module';
+  registerHooks({
+    resolve: function (specifier, context, next) {
+      var importer = context.parentURL || '';
+      var isOurs = /^\.\.?\//.test(specifier) && specifier.endsWith(extension) && importer.startsWith(base);
+      if (!isOurs) return next(specifier, context);
+      return { url: new URL(specifier, importer).href, format: format, shortCircuit: true };
+    },
+  });
 }
 
 // Sources come first, so that a stale dist/ never answers in a checkout; but Node strips no types in node_modules.
