@@ -10,6 +10,7 @@ import { trialEnd, trialExitCode, trialInitramfs } from './trial.ts';
 const names = ['linux.uml', 'linux'];
 
 /** `nobody`: whoever a zone's kernel runs as has no more rights. */
+
 const nobody = { uid: 65534, gid: 65534 };
 
 /**
