@@ -15,12 +15,12 @@ function createZones(context: TestContext): { zones: Zones; root: string } {
   return { zones: new Zones(root), root };
 }
 
-const wanted = {
+const wanted: NewZone = {
   image: { reference: 'app', manifest: 'sha256:0', config: 'sha256:1' },
   ...{ command: ['true'], user: '', stopSignal: 'SIGTERM', memory: 2 ** 29, cpus: 1, network: 'none' },
   ...{ terminal: false, interactive: false, kernel: 'k', warm: false, verity: false, scratch: false },
   ...{ tmpfs: [], remove: false },
-} as const;
+};
 
 /** A process that stands for a machine, or for a launcher. */
 function startProcess(context: TestContext) {
@@ -30,7 +30,11 @@ function startProcess(context: TestContext) {
   return { identity: identifyProcess(child.pid!)!, kill: () => child.kill('SIGKILL'), ended };
 }
 
-async function createStarted(context: TestContext, zones: Zones, extra: Partial<NewZone> = {}): Promise<StoredZone> {
+async function createStarted(
+  context: TestContext,
+  zones: Zones,
+  extra: Partial<NewZone> = {},
+): Promise<StoredZone> {
   const zone = await zones.create({ ...wanted, ...extra });
   await createJournal(join(zone.directory, journalFile));
   const { identity } = startProcess(context);
