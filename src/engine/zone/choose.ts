@@ -99,7 +99,11 @@ export class VmmChooser {
     if (kept !== undefined && isValid(kept, kernel)) return kept.probe;
     const probe = await driver.probe({
       signal,
-      ...(trying && { initramfs, kernel: { vmlinux: kernel.vmlinux, bzImage: kernel.bzImage } }),
+      ...(trying && { initramfs }),
+      // The kernel of User-Mode Linux is the program that is tried.
+      ...((trying || driver.name === 'uml') && {
+        kernel: { vmlinux: kernel.vmlinux, bzImage: kernel.bzImage },
+      }),
     });
     if (probe.usable)
       this.#keep(key, { boot: findBoot(), kernel: kernel.digest, program: stamp(probe), probe });
