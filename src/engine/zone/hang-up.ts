@@ -25,8 +25,10 @@ export async function hangUp(error: unknown, machine: Machine, zones: Zones, id:
       detail: { zone: id, console: machine.console.text },
     });
   }
-  throw new ZoneError('unavailable', `the zone ended without a word${lastWords(machine)}`, {
-    detail: { zone: id, console: machine.console.text, stderr: ended.stderr },
+  const { signal, stderr } = ended;
+  const how = signal === undefined ? 'ended without a word' : `was ended from outside, by ${signal}`;
+  throw new ZoneError('unavailable', `the zone ${how}${lastWords(machine, stderr)}`, {
+    detail: { zone: id, console: machine.console.text, stderr },
     hint: '--console shows what the guest says; more --memory helps where its kernel ran out of it',
   });
 }

@@ -56,7 +56,7 @@ export function summarise({ directory, record }: StoredZone): ZoneSummary {
   const ended = end?.ended ?? journal?.ended?.toISOString();
   return {
     ...{ id, name, image: image.reference, command, created, memory, cpus, vmm: machine?.vmm ?? '' },
-    state: end?.killed === true && state === 'lost' ? 'exited' : states[state],
+    state: end?.killed === true && (state === 'lost' || state === 'failed') ? 'exited' : states[state],
     ...(status !== undefined && { status }),
     ...(ended !== undefined && { ended }),
     ...(machine !== undefined && hasMachine(record) && { pid: machine.process.pid }),

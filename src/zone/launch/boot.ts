@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ShaleError } from '../../error/index.ts';
 import type { Machine, MachineOptions, VmmDriver } from '../../vmm/index.ts';
 import { ZoneError } from '../error.ts';
-import { Conversation, findField, fromGuest, readFields, readNumber, toGuest } from '../protocol/index.ts';
+import type { Conversation } from '../protocol/index.ts';
 
 /** A machine whose init has mounted the image and waits for its workload. */
 export interface BootedMachine {
@@ -15,10 +15,12 @@ export interface BootedMachine {
 export interface BootOptions {
   readonly driver: VmmDriver;
   readonly machine: MachineOptions;
-  /** The BOOT message. */
-  readonly boot: Uint8Array;
+  /** Makes the BOOT message. */
+  readonly boot: () => Promise<Uint8Array>;
   /** Milliseconds until the image has to be mounted, for each of the attempts. */
   readonly timeout: number;
+  /** Begun as soon as the hypervisor's process is there: for what is not needed before the guest answers. */
+  readonly meanwhile?: (() => Promise<unknown>) | undefined;
   readonly onStarted?: ((machine: Machine) => void) | undefined;
   readonly onConsole?: ((bytes: Uint8Array) => void) | undefined;
   /** Says why a machine is started once more. */
@@ -47,8 +49,11 @@ export async function bootMachine(options: BootOptions): Promise<BootedMachine> 
 class StalledError extends ZoneError {}
 
 async function bootOnce(options: BootOptions): Promise<BootedMachine> {
-  const { driver, timeout, boot } = options;
-  const machine = await driver.start(options.machine);
+  const { driver, timeout, boot, meanwhile } = options;
+  const restored = options.machine.restore !== undefined;
+  const starting = driver.start(options.machine);
+  // While it comes up, the code is loaded that talks to it.
+  const [machine, { greet }] = await Promise.all([starting, import('./greet.ts'), meanwhile?.()]);
   const conversations: Conversation[] = [];
   let clock: NodeJS.Timeout | undefined;
   let abort: (() => void) | undefined;
@@ -58,15 +63,9 @@ async function bootOnce(options: BootOptions): Promise<BootedMachine> {
     options.onStarted?.(machine);
     const booted = async (): Promise<BootedMachine> => {
       const channel = await machine.connect(0, { signal, timeout });
-      const conversation = new Conversation(channel);
+      const { conversation, booted } = greet(channel, restored ? undefined : await boot());
       conversations.push(conversation);
-      // Both are in the channel before the guest looks into it.
-      const restored = options.machine.restore !== undefined;
-      conversation
-        .send(restored ? toGuest.status : toGuest.boot, restored ? undefined : boot)
-        .catch(() => {});
-      const answer = await conversation.expect(restored ? fromGuest.status : fromGuest.booted);
-      return { machine, conversation, init: restored ? 0 : readInitTime(answer) };
+      return { machine, conversation, init: await booted };
     };
     const stalled = new Promise<never>((_, reject) => {
       clock = setTimeout(() => reject(tooLate(machine, timeout)), timeout);
@@ -97,13 +96,6 @@ async function tellLastWords(error: unknown, machine: Machine): Promise<unknown>
   return ended(machine, stderr);
 }
 
-/** Of BOOTED: times 1 (init began) to 4 (image mounted), in nanoseconds. */
-function readInitTime(payload: Uint8Array): number {
-  const fields = readFields(payload);
-  const [began, mounted] = [findField(fields, 1), findField(fields, 4)];
-  return began === undefined || mounted === undefined ? 0 : (readNumber(mounted) - readNumber(began)) / 1e6;
-}
-
 function tooLate(machine: Machine, timeout: number): StalledError {
   return new StalledError(
     'unavailable',
@@ -116,15 +108,16 @@ function tooLate(machine: Machine, timeout: number): StalledError {
 }
 
 function ended(machine: Machine, stderr: string): StalledError {
-  const said = stderr.trim() === '' ? lastWords(machine) : `: ${stderr.trim().split('\n').at(-1)}`;
-  return new StalledError('unavailable', `the zone's machine ended before the zone was up${said}`, {
+  const message = `the zone's machine ended before the zone was up${lastWords(machine, stderr)}`;
+  return new StalledError('unavailable', message, {
     detail: { stderr, console: machine.console.text },
     hint: 'shale doctor tells whether zones work here; --console shows what the guest says',
   });
 }
 
-/** The guest's last line that says something, for an error's message. */
-export function lastWords(machine: Machine): string {
+/** The last line that says something, for an error's message: the hypervisor's, or else the guest's. */
+export function lastWords(machine: Machine, stderr = ''): string {
+  if (stderr.trim() !== '') return `: ${stderr.trim().split('\n').at(-1)!.slice(0, 300)}`;
   const lines = machine.console.text.split(/[\r\n]+/).filter(line => line.trim() !== '');
   const panic = lines.find(line => /Kernel panic|shale-init:/.test(line));
   const line = panic ?? lines.at(-1);
