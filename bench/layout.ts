@@ -27,12 +27,13 @@ interface Blob {
 
 const suffix = { none: '', gzip: '+gzip', zstd: '+zstd' } as const;
 
-/** Writes an OCI image layout with one image, tagged `latest`, into `directory`. `width` layers are compressed at once. */
+/** Writes an OCI image layout with one image, tagged `latest`, into `directory`. `width` layers are compressed at once; `run` is how it runs. */
 export async function writeLayout(
   directory: string,
   layers: readonly Items[],
   compression: LayerCompression,
   width = 2,
+  run: Readonly<Record<string, unknown>> = { Entrypoint: ['/app/node'], WorkingDir: '/app' },
 ): Promise<WrittenImage> {
   mkdirSync(path.join(directory, 'blobs', 'sha256'), { recursive: true });
   const blobs: Blob[] = new Array(layers.length);
@@ -48,7 +49,7 @@ export async function writeLayout(
     created: '2024-01-01T00:00:00Z',
     os: 'linux',
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
-    config: { Entrypoint: ['/app/node'], WorkingDir: '/app' },
+    config: run,
     rootfs: { type: 'layers', diff_ids: blobs.map(blob => blob.diffId) },
     history: blobs.map((_, index) => ({ created_by: `bench layer ${index}` })),
   });
