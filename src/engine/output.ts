@@ -4,6 +4,7 @@ import { isAvailable } from '../bytes/codec/availability.ts';
 import { defaultLevel, levelRange } from '../bytes/codec/level.ts';
 import { ShaleError } from '../error/index.ts';
 import type { Target } from '../render/index.ts';
+import { usualSquashfs } from './usual-squashfs.ts';
 
 export const outputFormats = ['squashfs', 'tar', 'directory'] as const;
 export type OutputFormat = (typeof outputFormats)[number];
@@ -80,7 +81,12 @@ export function resolveTarget(request: OutputRequest, modificationTime: number):
       },
     );
   }
-  const { compression = 'zstd', blockSize = 128 * 1024, fragments = true } = request;
+  const usual = usualSquashfs;
+  const {
+    compression = usual.compression,
+    blockSize = usual.blockSize,
+    fragments = usual.fragments,
+  } = request;
   checkBlockSize(blockSize);
   const { mtime = modificationTime } = request;
   if (!Number.isInteger(mtime) || mtime < 0 || mtime > 0xffffffff) {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { type FileLock, throwIfAborted, tryLock } from '../host/index.ts';
+import { type FileLock, throwIfAborted } from '../host/index.ts';
 import { type Machine, vmmDriver } from '../vmm/index.ts';
+import { lockChannel } from './channel-lock.ts';
 import { ZoneError } from './error.ts';
 import { Conversation } from './protocol/index.ts';
 import type { StoredZone } from './state/index.ts';
@@ -15,11 +16,6 @@ const pace = 20;
 export interface Connection extends Disposable {
   readonly machine: Machine;
   readonly conversation: Conversation;
-}
-
-/** The lock of a channel: of those processes that share a zone, one has it. */
-export function lockChannel(directory: string, channel: number): FileLock | undefined {
-  return tryLock(join(directory, `channel-${channel}.lock`));
 }
 
 /** The machine of a zone. ZoneError `invalid` if it does not run. */

@@ -15,7 +15,8 @@
  * streams to a process in it; `commit/` makes a layer of what it wrote.
  */
 
-export { type Connection, connectZone, findMachine, lockChannel } from './connect.ts';
+export { lockChannel } from './channel-lock.ts';
+export { type Connection, connectZone, findMachine } from './connect.ts';
 export { ZoneError } from './error.ts';
 export { guestInit } from './guest-init.ts';
 export {
@@ -38,8 +39,8 @@ export {
   processOf,
   stopSignalOf,
   type WindowSize,
-  writeExec,
 } from './process.ts';
+export { writeExec } from './process-message.ts';
 export { type Conversation, failure, fromGuest, toGuest } from './protocol/index.ts';
 export { type Session, startSession } from './session.ts';
 export { parseSignal, signalName } from './signal.ts';

@@ -1,5 +1,5 @@
 import { ZoneError } from './error.ts';
-import { writeWindow } from './process.ts';
+import { writeWindow } from './process-message.ts';
 import {
   type Conversation,
   exitFlag,

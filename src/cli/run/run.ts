@@ -7,9 +7,7 @@ import type { Values } from '../option.ts';
 import { print, printBytes, printErrorBytes, printJson, safe, tell } from '../output.ts';
 import { openProgressLater } from '../progress/later.ts';
 import type { Progress } from '../progress/progress.ts';
-import { createConsole } from '../zone/console.ts';
 import { readEnvironment } from '../zone/environment.ts';
-import { formatTimes } from '../zone/launch-times.ts';
 import { type Session, withSession } from '../zone/session.ts';
 
 export async function run(invocation: Invocation): Promise<number> {
@@ -30,7 +28,7 @@ async function runAttached(invocation: Invocation, progress: Progress): Promise<
   const { interactive = false, tty = false } = values;
   return await withSession(invocation, { interactive, tty, mayDetach: true }, async session => {
     const result = await runZone(operands[0]!, {
-      ...readRequest(invocation, progress, session.tell),
+      ...(await readRequest(invocation, progress, session.tell)),
       ...{ signal: session.signal, streams: session.streams },
       onStart: zone => {
         progress.end();
@@ -59,7 +57,11 @@ async function reportRun(
 
 async function runDetached(invocation: Invocation, progress: Progress): Promise<number> {
   const { operands, values } = invocation;
-  const request = { ...readRequest(invocation, progress, tell), detach: true, streams: noStreams(values) };
+  const request = {
+    ...(await readRequest(invocation, progress, tell)),
+    detach: true,
+    streams: noStreams(values),
+  };
   const { id, name, warnings } = await runZone(operands[0]!, request);
   progress.end();
   if (warnings !== undefined) {
@@ -99,7 +101,11 @@ function usage(message: string): UsageError {
 
 type Request = Omit<RunRequest, 'streams' | 'onStart'>;
 
-function readRequest(invocation: Invocation, progress: Progress, tell: (line: string) => void): Request {
+async function readRequest(
+  invocation: Invocation,
+  progress: Progress,
+  tell: (line: string) => void,
+): Promise<Request> {
   const { operands, values } = invocation;
   const [, ...command] = operands;
   const { workdir, user, name, hostname, cpus, kernel, vmm, machine, verity, warm, first, entrypoint } =
@@ -124,8 +130,8 @@ function readRequest(invocation: Invocation, progress: Progress, tell: (line: st
     timeout: values.timeout || undefined,
     bootTimeout: values['boot-timeout'] || undefined,
     format: values.format as RunRequest['format'],
-    onConsole: values.console && createConsole(tell),
-    onTimes: values.times && (times => formatTimes(times).forEach(line => void tell(line))),
+    onConsole: values.console && (await import('../zone/console.ts')).createConsole(tell),
+    onTimes: values.times && (await import('../zone/launch-times.ts')).createTimesPrinter(tell),
     onNotice: quiet ? undefined : text => tell(`shale: ${safe(text)}`),
   };
 }

@@ -4,8 +4,8 @@ import { type Digest, formatPlatform, type ImageConfig } from '../../oci/index.t
 import type { StoredArtifact } from '../../store/index.ts';
 import { artifactKey } from '../artifact.ts';
 import type { WarningSummary } from '../options.ts';
-import { resolveTarget } from '../output.ts';
 import { modificationTime } from '../result.ts';
+import { usualSquashfs } from '../usual-squashfs.ts';
 
 /** An image as a zone needs it: a file for its disk, and what is to run. */
 export interface ZoneArtifact {
@@ -23,7 +23,7 @@ export const zoneOutput = { path: 'artifact', format: 'squashfs' } as const;
 /** What the cache knows a zone's squashfs by. */
 export function keyOf(manifest: Digest, { created }: ImageConfig) {
   const time = modificationTime(created ?? { seconds: 0, nanoseconds: 0 });
-  return artifactKey(manifest, resolveTarget(zoneOutput, time))!;
+  return artifactKey(manifest, { ...zoneOutput, ...usualSquashfs, modificationTime: time })!;
 }
 
 /** Variants are left to the processor: an instruction that it lacks ends the program, not the zone. */

@@ -17,9 +17,7 @@ import {
 import { hangUp, killedEnd } from './hang-up.ts';
 import { reportEnd } from './process-end.ts';
 import type { RunRequest, ZoneEnd } from './request.ts';
-
-/** Milliseconds that each of two attempts to boot may take: fifteen times what emulation takes on a slow machine. */
-export const defaultBootTimeout = 20_000;
+import { defaultBootTimeout } from './wishes.ts';
 
 /** Milliseconds that the guest may keep its own time limit waiting before the machine is cut off. */
 const lateness = 3000;

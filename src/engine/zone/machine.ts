@@ -2,7 +2,7 @@ import { hostPlatform } from '../../host/index.ts';
 import { assembleInitramfs } from '../../kernel/assemble.ts';
 import type { Kernel } from '../../kernel/index.ts';
 import type { QemuMachine, VmmDriver } from '../../vmm/index.ts';
-import { guestInit } from '../../zone/index.ts';
+import { guestInit } from '../../zone/guest-init.ts';
 
 /** What a zone's kernel has to have modules for. */
 export interface Needs {

@@ -1,20 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { ShaleError } from '../../error/index.ts';
 import { openStoreReader, type StoreReader } from '../../store/reader.ts';
-import {
-  checkHostname,
-  type LaunchedZone,
-  launchZone,
-  lockChannel,
-  processOf,
-  type StoredZone,
-  stopSignalOf,
-  Timeline,
-  type ZoneImage,
-  Zones,
-} from '../../zone/index.ts';
+import { lockChannel } from '../../zone/channel-lock.ts';
+import type { StoredZone, ZoneImage } from '../../zone/index.ts';
+import { type LaunchedZone, launchZone } from '../../zone/launch/launch.ts';
+import { Timeline } from '../../zone/launch/timeline.ts';
+import { processOf, stopSignalOf } from '../../zone/process.ts';
+import { checkHostname, Zones } from '../../zone/state/index.ts';
 import type { ZoneArtifact } from './artifact.ts';
-import { Attendance, defaultBootTimeout } from './attendance.ts';
 import { type ChosenVmm, VmmChooser } from './choose.ts';
 import { prepareImage } from './image.ts';
 import { type BootFiles, findBootFiles, type Needs } from './machine.ts';
@@ -25,6 +18,7 @@ import {
   checkKernelArgument,
   checkMemory,
   chooseNetwork,
+  defaultBootTimeout,
   parsePublish,
   parseTmpfs,
 } from './wishes.ts';
@@ -49,7 +43,8 @@ export async function runZone(reference: string, request: RunRequest): Promise<R
   const zone = await createZone(zones, reference, image, chosen, request);
   using channel = lockChannel(zone.directory, 0);
   if (channel === undefined) throw new ShaleError('internal', `the zone ${zone.record.id} is not ours`);
-  const attendance = new Attendance(zones, zone, request);
+  // Nothing of it is needed before there is a machine.
+  const attendance = async () => new (await import('./attendance.ts')).Attendance(zones, zone, request);
   const { id, name } = zone.record;
   const told = (end: ZoneEnd): RunResult => ({
     ...{ id, name, times: timeline.times, ...end },
@@ -58,10 +53,11 @@ export async function runZone(reference: string, request: RunRequest): Promise<R
   try {
     const { volumes: texts = [], signal } = request;
     using volumes = await openVolumes(zones, zone, { root: store.root, texts, signal });
-    const launched = await launch({ store, zones, zone, image, chosen, volumes, timeline, request });
-    return told(await attendance.attend(launched, timeline));
+    const parts = { store, zones, zone, image, chosen, volumes, timeline, request };
+    const launched = await launch({ ...parts, meanwhile: attendance });
+    return told(await (await attendance()).attend(launched, timeline));
   } catch (error) {
-    const end = attendance.abandon(error);
+    const end = (await attendance()).abandon(error);
     if (end === undefined) throw error;
     return told(end);
   }
@@ -136,6 +132,7 @@ interface Launch {
   readonly volumes: OpenVolumes;
   readonly timeline: Timeline;
   readonly request: RunRequest;
+  readonly meanwhile: () => Promise<unknown>;
 }
 
 async function launch(options: Launch): Promise<LaunchedZone> {
@@ -165,6 +162,7 @@ async function launch(options: Launch): Promise<LaunchedZone> {
     warmPlace: request.warm === true ? name => store.warmDirectory(image.artifact.key, name) : undefined,
     bootTimeout: request.bootTimeout ?? defaultBootTimeout,
     onConsole: onConsole && (bytes => onConsole(Buffer.from(bytes).toString('utf8'))),
+    meanwhile: options.meanwhile,
     onNotice: request.onNotice,
     signal: request.signal,
   });

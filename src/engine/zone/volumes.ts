@@ -1,5 +1,6 @@
 import { ShaleError } from '../../error/index.ts';
-import { isAlive, type MountedVolume, type StoredZone, type Zones } from '../../zone/index.ts';
+import type { MountedVolume, StoredZone, Zones } from '../../zone/index.ts';
+import { isAlive } from '../../zone/state/index.ts';
 
 /** The volumes of one zone, locked until this is disposed. */
 export interface OpenVolumes extends Disposable {

@@ -1,9 +1,12 @@
 import { ShaleError } from '../../error/index.ts';
 import type { PublishedPort } from '../../vmm/index.ts';
-import { parseSignal } from '../../zone/index.ts';
+import { parseSignal } from '../../zone/signal.ts';
 import type { RunRequest } from './request.ts';
 
 const mebibyte = 1024 * 1024;
+/** Milliseconds that each of two attempts to boot may take: fifteen times what emulation takes on a slow machine. */
+export const defaultBootTimeout = 20_000;
+
 export const defaultMemory = 512 * mebibyte;
 /** Less than this, and the kernel has no room for its initramfs. */
 const leastMemory = 64 * mebibyte;

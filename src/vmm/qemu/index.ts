@@ -15,17 +15,14 @@ import { MachineProcess } from '../machine-process.ts';
 import { monitorSocket, mostDisks, qemuArguments } from './arguments.ts';
 import { commandLine } from './command-line.ts';
 import { QemuMachine } from './machine.ts';
-import { createMemory, openState } from './memory.ts';
-import { kvmGroups, probeQemu } from './probe.ts';
 import { qemuProgram } from './program.ts';
-import { restoreState } from './state.ts';
 
 export const qemuDriver: VmmDriver = {
   name: 'qemu',
   deviceName: disk => `vd${String.fromCharCode(97 + disk)}`,
   channelArgument: channels => `virtio:${channels}`,
   modules,
-  probe: options => probeQemu(start, options),
+  probe: async options => (await import('./probe.ts')).probeQemu(start, options),
   start,
   find(record, directory) {
     const process = MachineProcess.find(record.process);
@@ -64,9 +61,12 @@ async function start(options: MachineOptions): Promise<QemuMachine> {
           commandLine: commandLine(options),
         }
       : undefined;
-  const state = restore && openState(restore, files);
+  // What boots, and is not to be saved, needs none of that code.
+  const memory = restore === undefined && keepMemory === undefined ? undefined : await import('./memory.ts');
+  const state = restore && memory!.openState(restore, files);
   const memoryFile =
-    state?.memoryFile ?? (keepMemory === undefined ? undefined : createMemory(keepMemory, options, files));
+    state?.memoryFile ??
+    (keepMemory === undefined ? undefined : memory!.createMemory(keepMemory, options, files));
   const programArguments = qemuArguments({
     ...options,
     acceleration,
@@ -81,7 +81,7 @@ async function start(options: MachineOptions): Promise<QemuMachine> {
     program,
     arguments: programArguments,
     machine: options,
-    groups: acceleration === 'kvm' ? kvmGroups() : [],
+    groups: acceleration === 'kvm' ? (await import('./probe.ts')).kvmGroups() : [],
     descriptors: files.list,
     ready: monitorSocket,
   });
@@ -92,7 +92,10 @@ async function start(options: MachineOptions): Promise<QemuMachine> {
     acceleration,
   };
   const started = new QemuMachine(record, new MachineProcess(daemon), options.directory);
-  if (state !== undefined) await restoreState(options.directory, state.incoming, started.ended);
+  if (state !== undefined) {
+    const { restoreState } = await import('./state.ts');
+    await restoreState(options.directory, state.incoming, started.ended);
+  }
   // Its own words say more than that nobody answers, should it have ended meanwhile.
   await started.readConsole().catch(() => {});
   return started;

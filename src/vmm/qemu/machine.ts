@@ -5,7 +5,6 @@ import type { ByteChannel, Machine, MachineEnd, MachineRecord, SavedState } from
 import type { MachineProcess } from '../machine-process.ts';
 import { type ConnectOptions, connectSocket, socketChannel } from '../socket-channel.ts';
 import { channelSocket, consoleSocket } from './arguments.ts';
-import { saveState } from './state.ts';
 
 /** A running QEMU. */
 export class QemuMachine implements Machine {
@@ -48,8 +47,9 @@ export class QemuMachine implements Machine {
     this.#output?.destroy();
   }
 
-  save(to: { readonly directory: string }): Promise<SavedState> {
-    return saveState(this.#directory, to.directory);
+  async save(to: { readonly directory: string }): Promise<SavedState> {
+    const { saveState } = await import('./state.ts');
+    return await saveState(this.#directory, to.directory);
   }
 
   detach(): void {

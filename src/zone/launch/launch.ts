@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ShaleError } from '../../error/index.ts';
 import { removeTree } from '../../host/index.ts';
 import type { Digest } from '../../oci/index.ts';
 import type {
@@ -10,19 +9,16 @@ import type {
   MachineOptions,
   PublishedPort,
   QemuMachine,
-  SavedState,
   VmmDriver,
 } from '../../vmm/index.ts';
 import { createJournal } from '../disk/journal.ts';
-import { createScratch } from '../disk/scratch.ts';
 import type { ProcessSpec } from '../process.ts';
-import { type Conversation, toGuest } from '../protocol/index.ts';
+import type { Conversation } from '../protocol/index.ts';
 import { journalFile, type StoredZone, type Zones } from '../state/index.ts';
 import { type BootedMachine, type BootOptions, bootMachine } from './boot.ts';
 import { type DiskPlan, planDisks, type ZoneImage } from './disks.ts';
-import { writeBoot, writeRun, type ZoneFurniture } from './messages.ts';
+import type { ZoneFurniture } from './messages.ts';
 import type { Timeline } from './timeline.ts';
-import { dropSavedState, findSavedState, holdSavedState, WarmDraft, warmName } from './warm.ts';
 
 /**
  * How many conversations a zone has at once: its launcher's and those of exec, stop and the like, of which more wait for each other. Each costs an
@@ -52,6 +48,8 @@ export interface LaunchOptions {
   /** Milliseconds for each of two attempts. */
   readonly bootTimeout: number;
   readonly timeline: Timeline;
+  /** Begun when the hypervisor's process is there, and waited for: for what is not needed before the workload starts. */
+  readonly meanwhile?: (() => Promise<unknown>) | undefined;
   readonly onConsole: ((bytes: Uint8Array) => void) | undefined;
   readonly onNotice: ((text: string) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -75,7 +73,8 @@ export async function launchZone(options: LaunchOptions): Promise<LaunchedZone> 
   const plan = planDisks(driver, { image, journal, scratch, volumes: furniture.volumes });
   const boot: BootOptions = {
     driver,
-    boot: writeBoot(image, plan),
+    boot: async () => (await import('./messages.ts')).writeBoot(image, plan),
+    meanwhile: options.meanwhile,
     machine: {
       ...machineOptions(options, plan),
       onProcess: process => {
@@ -102,6 +101,7 @@ export async function launchZone(options: LaunchOptions): Promise<LaunchedZone> 
       await createJournal(journal);
       if (scratch !== undefined) {
         removeTree(scratch);
+        const { createScratch } = await import('../disk/scratch.ts');
         await createScratch(scratch, options.scratch!, options.signal);
       }
       timeline.mark('directory and disks');
@@ -111,7 +111,8 @@ export async function launchZone(options: LaunchOptions): Promise<LaunchedZone> 
   const booted = performance.now();
   if (!timeline.warm) timeline.mark('kernel', booted - init);
   timeline.mark(timeline.warm ? 'saved state' : 'init');
-  conversation.send(toGuest.run, writeRun(furniture, plan, options.workload)).catch(() => {});
+  const { sendRun } = await import('./messages.ts');
+  sendRun(conversation, furniture, plan, options.workload);
   return { machine, conversation };
 }
 
@@ -128,52 +129,10 @@ function machineOptions(options: LaunchOptions, { disks }: DiskPlan): MachineOpt
   };
 }
 
+/** Most zones boot, and need not load what comes out of a saved state. */
 async function bringUp(options: LaunchOptions, boot: BootOptions): Promise<BootedMachine> {
-  const { warmPlace, driver, kernel, initramfs, version, timeline } = options;
+  const { warmPlace } = options;
   if (warmPlace === undefined) return await bootMachine(boot);
-  // Disks have to be there for their sizes to be known.
-  await boot.prepare();
-  const shape = { kernel: kernel.digest, initramfs: initramfs.digest, vmm: driver.name, version };
-  const place = warmPlace(warmName({ ...shape, machine: boot.machine, boot: boot.boot }));
-  const state = findSavedState(place) ?? (await saveState(options, boot, place));
-  if (state === undefined) {
-    options.onNotice?.(`${driver.name} cannot save a machine's state: the zone boots`);
-    return await bootMachine(boot);
-  }
-  using held = holdSavedState(place);
-  if (held === undefined) return await bootMachine(boot);
-  try {
-    timeline.warm = true;
-    return await bootMachine({ ...boot, machine: { ...boot.machine, restore: state } });
-  } catch (error) {
-    if (error instanceof ShaleError && error.code === 'cancelled') throw error;
-    timeline.warm = false;
-    options.onNotice?.(`the saved state is of no use (${(error as Error).message}): the zone boots`);
-    dropSavedState(place);
-    return await bootMachine(boot);
-  }
-}
-
-/** Boots a machine of this shape only to save it. Undefined if the hypervisor cannot. */
-async function saveState(
-  options: LaunchOptions,
-  boot: BootOptions,
-  place: string,
-): Promise<SavedState | undefined> {
-  await using draft = new WarmDraft(place, options.zone.record.id);
-  const keepMemory = join(draft.directory, 'memory');
-  const machineOptions = { ...boot.machine, keepMemory };
-  const prepare = async () => {
-    removeTree(keepMemory);
-    await boot.prepare();
-  };
-  const { machine, conversation } = await bootMachine({ ...boot, prepare, machine: machineOptions });
-  try {
-    conversation[Symbol.dispose]();
-    const state = await machine.save?.({ directory: draft.directory });
-    return state && draft.keep(state);
-  } finally {
-    await machine.kill();
-    options.timeline.mark('saving a state');
-  }
+  const { startWarm } = await import('./warm-start.ts');
+  return await startWarm({ ...options, warmPlace }, boot);
 }

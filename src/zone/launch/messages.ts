@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type ProcessSpec, writeProcess } from '../process.ts';
-import { bootField, FieldWriter, runField } from '../protocol/index.ts';
+import type { ProcessSpec } from '../process.ts';
+import { writeProcess } from '../process-message.ts';
+import { bootField, type Conversation, FieldWriter, runField, toGuest } from '../protocol/index.ts';
 import type { DiskPlan, MountedVolume, ZoneImage } from './disks.ts';
 
 /** Enough for the kernel's pool to count as seeded, twice over. */
@@ -71,6 +72,17 @@ export function writeRun(furniture: ZoneFurniture, plan: DiskPlan, workload: Pro
   for (const { path, options } of furniture.tmpfs) writer.texts(runField.tmpfs, path, options);
   if (furniture.timeLimit !== undefined) writer.number(runField.timeLimit, Math.ceil(furniture.timeLimit));
   return writeProcess(writer, workload).finish();
+}
+
+/** Asks for the workload; the answer is the conversation's next message. */
+export function sendRun(
+  conversation: Conversation,
+  furniture: ZoneFurniture,
+  plan: DiskPlan,
+  workload: ProcessSpec,
+): void {
+  // Who does not take it does not answer either.
+  conversation.send(toGuest.run, writeRun(furniture, plan, workload)).catch(() => {});
 }
 
 /** Nanoseconds since 1970, as exactly as this process knows. */
