@@ -36,11 +36,19 @@ void commit_start(struct channel *channel)
 	}
 	freeze(true);
 	pid_t pid = fork();
+	int error = errno;
 	if (pid == 0) {
 		close(ends[0]);
 		changes_send(ends[1]);
 	}
 	close(ends[1]);
+	if (pid < 0) { /* the workload has used up all processes there may be */
+		failed("commit", error, "starting a process", "");
+		send_failure(channel);
+		close(ends[0]);
+		freeze(false);
+		return;
+	}
 	commit.pid = pid;
 	commit.frames = ends[0];
 	commit.channel = channel;

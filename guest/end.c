@@ -70,7 +70,7 @@ void reap_children(void)
 		if (pid == zone_process)
 			zone_process = 0;
 		for (struct process *process = processes; process; process = process->next)
-			if (process->pid == pid) {
+			if (process->pid == pid && !process->exited) {
 				process->exited = true;
 				process->status = status;
 			}

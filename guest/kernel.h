@@ -102,6 +102,7 @@ struct vsock_address {
 	uint8_t padding[4];
 };
 #define VSOCK_ANY_CID 0xffffffff
+#define VSOCK_HOST_CID 2
 
 /* Events of the kernel's devices. */
 #define NETLINK_KOBJECT_UEVENT 15

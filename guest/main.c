@@ -3,6 +3,7 @@
  * everything and waits for nothing else; what it is told by the host is in doc/format/zone-protocol.md.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -45,6 +46,12 @@ static void mount_own(void)
 		mount("sys", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0 ||
 		mount("dev", "/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC, "mode=755") != 0)
 		die("cannot mount /proc, /sys and /dev");
+	/* A machine without a console starts init without streams, and what is opened next would get their numbers. */
+	int end;
+	do
+		end = open("/dev/null", O_RDWR);
+	while (end >= 0 && end <= 2);
+	close(end);
 }
 
 static void child_ended(int number)

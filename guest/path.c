@@ -22,9 +22,21 @@ static int open_inside(int root, const char *path, uint64_t flags)
 	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
 }
 
+/* What is mounted on the root itself would hide all of it: a symlink of an image may lead there. */
+static int below(int root, int at)
+{
+	struct stat top, found;
+	if (at >= 0 && fstat(root, &top) == 0 && fstat(at, &found) == 0 && top.st_dev == found.st_dev && top.st_ino == found.st_ino) {
+		close(at);
+		errno = EBUSY;
+		return -1;
+	}
+	return at;
+}
+
 int path_find(int root, const char *path)
 {
-	return open_inside(root, path, O_PATH);
+	return below(root, open_inside(root, path, O_PATH));
 }
 
 static int make_one(int parent, const char *name, enum path_kind kind)
@@ -95,5 +107,5 @@ static int make_path(int root, const char *path, enum path_kind kind, int links)
 int path_make(int root, const char *path, enum path_kind kind)
 {
 	int at = open_inside(root, path, O_PATH);
-	return at >= 0 || errno != ENOENT ? at : make_path(root, path, kind, LINKS_LIMIT);
+	return below(root, at >= 0 || errno != ENOENT ? at : make_path(root, path, kind, LINKS_LIMIT));
 }

@@ -131,8 +131,11 @@ static bool room_for_channel(void)
 void ports_work(void)
 {
 	if (ports == PORTS_VSOCK) {
-		for (int fd; (fd = accept4(port_events, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;) {
-			if (room_for_channel())
+		/* Only the host may say what happens in the zone: processes in it reach this port as well. */
+		struct vsock_address peer = { .cid = VSOCK_ANY_CID };
+		socklen_t length = sizeof peer;
+		for (int fd; (fd = accept4(port_events, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0;) {
+			if (peer.cid == VSOCK_HOST_CID && room_for_channel())
 				channel_add(fd, CHANNEL_SOCKET, fd);
 			else
 				close(fd);

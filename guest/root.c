@@ -181,6 +181,8 @@ bool root_enter(struct root *root)
 	for (size_t at = 0; at < root->mount_count; at++)
 		if (!requested_mount(top, &root->mounts[at], at))
 			return false;
+	if (root->read_only && root->directory)
+		close(path_make(top, root->directory, PATH_DIRECTORY)); /* if it cannot be made, the workload finds that out */
 	if (root->read_only && !mount_at(top, NULL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))
 		return failed("mount", errno, "making the root read-only", "");
 	static const char *const own[] = { "/lower", "/rw", "/pts", "/sys", "/dev", "/proc" };

@@ -171,6 +171,7 @@ static bool start(struct channel *channel, struct plan *plan)
 	struct process *process = process_new(channel, true);
 	if (!process_open(process, &plan->program, &streams))
 		return false;
+	root->directory = plan->program.directory;
 	root->console = plan->program.terminal;
 	root->terminal = streams.terminal;
 	if (!zone_enter(root, process, &plan->program, &streams))

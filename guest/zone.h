@@ -151,6 +151,7 @@ struct mount_request {
 };
 struct root {
 	bool read_only;
+	const char *directory; /* that the workload starts in, made while it can be; or NULL */
 	bool console; /* terminal number of the workload */
 	int terminal;
 	char machine_id[34];
@@ -165,7 +166,7 @@ bool devices_make(int root, struct root *plan);
 bool mount_at(int target, const char *source, const char *type, unsigned long flags, const char *data);
 bool mount_options(char *options, unsigned long *flags, struct text *data);
 enum path_kind { PATH_DIRECTORY, PATH_FILE };
-int path_find(int root, const char *path); /* O_PATH, never outside of root; -1 */
+int path_find(int root, const char *path); /* O_PATH, never outside of root nor it itself; -1 */
 int path_make(int root, const char *path, enum path_kind kind);
 bool flush_device(const char *path);
 void volumes_release(void);

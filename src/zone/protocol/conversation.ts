@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { getSystemErrorMessage } from 'node:util';
 import type { ByteChannel } from '../../vmm/index.ts';
 import { ZoneError } from '../error.ts';
 import { fieldText, findField, readFields, readNumber } from './fields.ts';
@@ -152,11 +153,15 @@ export interface Failure {
 
 export function readFailure(payload: Uint8Array): Failure {
   const fields = readFields(payload);
-  const errno = findField(fields, failField.errno);
+  const number = findField(fields, failField.errno);
+  const errno = number === undefined ? 0 : readNumber(number);
+  const text = fieldText(fields, failField.text) ?? '';
+  // A guest is Linux, as the host is: its numbers mean the same. One that is none has no message.
+  const reason = errno > 0 && errno < 4096 ? getSystemErrorMessage(-errno) : undefined;
   return {
     what: fieldText(fields, failField.what) ?? 'unknown',
-    errno: errno === undefined ? 0 : readNumber(errno),
-    text: fieldText(fields, failField.text) ?? '',
+    errno,
+    text: reason === undefined || text === '' ? text : `${text}: ${reason}`,
   };
 }
 
