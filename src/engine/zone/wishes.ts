@@ -8,8 +8,8 @@ const mebibyte = 1024 * 1024;
 export const defaultBootTimeout = 20_000;
 
 export const defaultMemory = 512 * mebibyte;
-/** Less than this, and the kernel has no room for its initramfs. */
-const leastMemory = 64 * mebibyte;
+/** With less than this Debian's cloud kernel panics before the command has begun. */
+const leastMemory = 96 * mebibyte;
 const mostMemory = 1024 * 1024 * mebibyte;
 const mostCpus = 255;
 
@@ -18,7 +18,7 @@ export function checkMemory(bytes: number = defaultMemory): number {
   if (bytes >= leastMemory && bytes <= mostMemory && Number.isInteger(bytes))
     return bytes - (bytes % mebibyte);
   throw new ShaleError('invalid', `a zone cannot have ${bytes} bytes of memory`, {
-    hint: 'from 64M to 1T',
+    hint: 'from 96M to 1T',
   });
 }
 

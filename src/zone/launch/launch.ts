@@ -111,8 +111,15 @@ export async function launchZone(options: LaunchOptions): Promise<LaunchedZone> 
   const booted = performance.now();
   if (!timeline.warm) timeline.mark('kernel', booted - init);
   timeline.mark(timeline.warm ? 'saved state' : 'init');
-  const { sendRun } = await import('./messages.ts');
-  sendRun(conversation, furniture, plan, options.workload);
+  try {
+    const { sendRun } = await import('./messages.ts');
+    sendRun(conversation, furniture, plan, options.workload);
+  } catch (error) {
+    // A workload that cannot be asked for: too long, or not text.
+    conversation[Symbol.dispose]();
+    await machine.kill();
+    throw error;
+  }
   return { machine, conversation };
 }
 
