@@ -74,6 +74,8 @@ export interface SavedState {
   readonly memory?: string | undefined;
   /** What the memory file was like when it was complete: one that was written to since is not used. */
   readonly seal?: string | undefined;
+  /** What else the machine was made of: a state is restored on the same only. */
+  readonly platform?: string | undefined;
   /** What made it: a state is restored by the same version only. */
   readonly version: string;
 }
@@ -84,6 +86,8 @@ export interface MachineRecord {
   readonly process: ProcessIdentity;
   readonly channels: number;
   readonly acceleration?: Acceleration | undefined;
+  /** As a saved state of it would have it. */
+  readonly platform?: string | undefined;
 }
 
 /** How the hypervisor ended. Exactly one of `status` and `signal` is defined if this process started it, else none. */

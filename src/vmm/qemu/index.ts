@@ -12,7 +12,7 @@ import { VmmError } from '../error.ts';
 import { launch } from '../launch.ts';
 import type { MachineOptions, MachineRecord, MachineShape, VmmDriver } from '../machine.ts';
 import { MachineProcess } from '../machine-process.ts';
-import { monitorSocket, mostDisks, qemuArguments } from './arguments.ts';
+import { monitorSocket, mostDisks, platform, qemuArguments } from './arguments.ts';
 import { commandLine } from './command-line.ts';
 import { QemuMachine } from './machine.ts';
 import { qemuProgram } from './program.ts';
@@ -49,6 +49,11 @@ async function start(options: MachineOptions): Promise<QemuMachine> {
   if (image === undefined) {
     throw new VmmError('unsupported', 'a microvm boots an uncompressed kernel only', {
       hint: 'use --machine q35',
+    });
+  }
+  if (restore !== undefined && restore.platform !== platform(options)) {
+    throw new VmmError('unsupported', 'the saved state is of another kind of machine', {
+      detail: { restore },
     });
   }
   using files = new Descriptors(options);
@@ -90,11 +95,17 @@ async function start(options: MachineOptions): Promise<QemuMachine> {
     process: daemon.identity,
     channels: options.channels,
     acceleration,
+    platform: platform(options),
   };
   const started = new QemuMachine(record, new MachineProcess(daemon), options.directory);
   if (state !== undefined) {
     const { restoreState } = await import('./state.ts');
-    await restoreState(options.directory, state.incoming, started.ended);
+    try {
+      await restoreState(options.directory, restore!, state.incoming, started.ended);
+    } catch (error) {
+      await started.kill();
+      throw error;
+    }
   }
   // Its own words say more than that nobody answers, should it have ended meanwhile.
   await started.readConsole().catch(() => {});

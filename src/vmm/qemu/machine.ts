@@ -49,7 +49,7 @@ export class QemuMachine implements Machine {
 
   async save(to: { readonly directory: string }): Promise<SavedState> {
     const { saveState } = await import('./state.ts');
-    return await saveState(this.#directory, to.directory);
+    return { ...(await saveState(this.#directory, to.directory)), platform: this.record.platform };
   }
 
   detach(): void {

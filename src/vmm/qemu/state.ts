@@ -23,7 +23,7 @@ const migrationSocket = 'migration';
 export async function saveState(machine: string, directory: string): Promise<SavedState> {
   const device = join(directory, deviceName);
   using monitor = await QmpClient.open(await connectSocket(machine, monitorSocket));
-  const { qemu } = (await monitor.execute('query-version')) as { qemu: Record<string, number> };
+  const version = await versionOf(monitor);
   await monitor.execute('migrate-set-capabilities', withoutMemory);
   const fd = openSync(device, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
   const server = createServer();
@@ -46,18 +46,23 @@ export async function saveState(machine: string, directory: string): Promise<Sav
     device: deviceName,
     memory: memoryName,
     seal: sealMemory(join(directory, memoryName)),
-    version: `${qemu.major}.${qemu.minor}.${qemu.micro}`,
+    version,
   };
 }
 
 /** Has a machine that was started for it take over the state, from a descriptor that it has inherited, and run. */
 export async function restoreState(
   machine: string,
+  state: SavedState,
   descriptor: number,
   ended: Promise<MachineEnd>,
 ): Promise<void> {
   try {
     using monitor = await QmpClient.open(await connectSocket(machine, monitorSocket, { ended }));
+    const version = await versionOf(monitor);
+    if (version !== state.version) {
+      throw new VmmError('unsupported', `a saved state of QEMU ${state.version} is none for QEMU ${version}`);
+    }
     await monitor.execute('migrate-set-capabilities', withoutMemory);
     await monitor.execute('migrate-incoming', { uri: `fd:${descriptor}` });
   } catch (error) {
@@ -70,6 +75,11 @@ export async function restoreState(
 
 /** What is in a shared memory file is not copied into the state. */
 const withoutMemory = { capabilities: [{ capability: 'x-ignore-shared', state: true }] };
+
+async function versionOf(monitor: QmpClient): Promise<string> {
+  const { qemu } = (await monitor.execute('query-version')) as { qemu: Record<string, number> };
+  return `${qemu.major}.${qemu.minor}.${qemu.micro}`;
+}
 
 function receive(server: Server, fd: number): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -120,6 +120,9 @@ test('a state is restored, more than once, as another user, with other disks', {
     await machine.kill();
   }
   assert.equal(statSync(`${state}/memory`).mtimeMs, before, 'nobody has written to it');
+  for (const other of [{ version: '0.1.0' }, { platform: 'another' }]) {
+    await assert.rejects(driver.start(options({ restore: { ...saved, ...other } })), { code: 'unsupported' });
+  }
   utimesSync(`${state}/memory`, 0, 0);
   await assert.rejects(driver.start(options({ restore: saved })), { name: 'VmmError', code: 'corrupt' });
 });
