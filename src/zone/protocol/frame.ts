@@ -1,6 +1,9 @@
 import { ZoneError } from '../error.ts';
 import { headerSize, mostMessage, mostPayload } from './layout.ts';
 
+/** Parts of one message: if each were only 1 KiB they were as much as a message may be. */
+const mostParts = 4096;
+
 export interface Frame {
   readonly type: number;
   readonly payload: Uint8Array;
@@ -85,9 +88,10 @@ export class FrameReader {
     this.#pendingBytes = bytes.length;
   }
 
+  /** What is kept costs memory for its bytes and for each part, even an empty one. */
   #keep(payload: Buffer): void {
     this.#partBytes += payload.length;
-    if (this.#partBytes > mostMessage) {
+    if (this.#partBytes > mostMessage || this.#parts.length === mostParts) {
       throw new ZoneError('corrupt', 'the zone sent a message that is too long', {
         detail: { limit: mostMessage },
       });

@@ -53,6 +53,12 @@ test('a header that can be none is corrupt, and so is a message without an end',
   assert.throws(() => readAll(endless, 65_536), { code: 'corrupt' });
 });
 
+test('a message of ever more parts without anything in them is refused', () => {
+  const reader = new FrameReader(more);
+  const empty = Buffer.concat(Array.from({ length: 4097 }, () => writeFrame(more, new Uint8Array())));
+  assert.throws(() => [...reader.push(empty)], { code: 'corrupt' });
+});
+
 test('a message above the limit is refused before any of it is sent', () => {
   const message = { type: 4, payload: new Uint8Array(4 * 1024 * 1024 + 1) };
   assert.throws(() => writeMessage(message, 2).next(), { code: 'exhausted' });
