@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type FileLock, throwIfAborted } from '../host/index.ts';
 import { type Machine, vmmDriver } from '../vmm/index.ts';
-import { lockChannel } from './channel-lock.ts';
+import { lockChannel } from './channel.ts';
 import { ZoneError } from './error.ts';
 import { Conversation } from './protocol/index.ts';
 import type { StoredZone } from './state/index.ts';

@@ -15,7 +15,7 @@
  * streams to a process in it; `commit/` makes a layer of what it wrote.
  */
 
-export { lockChannel } from './channel-lock.ts';
+export { lockChannel } from './channel.ts';
 export { type Connection, connectZone, findMachine } from './connect.ts';
 export { ZoneError } from './error.ts';
 export { guestInit } from './guest-init.ts';

@@ -1,5 +1,5 @@
 import type { ImageConfig } from '../oci/index.ts';
-import { JsonView } from '../oci/index.ts';
+import { JsonView } from '../oci/json.ts';
 import { ZoneError } from './error.ts';
 
 /** Rows and columns of a terminal, in characters. */

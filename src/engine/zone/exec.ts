@@ -1,15 +1,12 @@
 import { findDataRoot } from '../../host/index.ts';
-import {
-  type Connection,
-  connectZone,
-  mergeEnvironment,
-  parseSignal,
-  startSession,
-  toGuest,
-  writeExec,
-  ZoneError,
-  Zones,
-} from '../../zone/index.ts';
+import { type Connection, connectZone } from '../../zone/connect.ts';
+import { ZoneError } from '../../zone/error.ts';
+import { mergeEnvironment } from '../../zone/process.ts';
+import { writeExec } from '../../zone/process-message.ts';
+import { toGuest } from '../../zone/protocol/index.ts';
+import { startSession } from '../../zone/session.ts';
+import { parseSignal } from '../../zone/signal.ts';
+import { Zones } from '../../zone/state/index.ts';
 import { hangUp } from './hang-up.ts';
 import { reportEnd } from './process-end.ts';
 import type { AttachRequest, ExecRequest, ZoneEnd } from './request.ts';

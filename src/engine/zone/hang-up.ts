@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { ShaleError } from '../../error/index.ts';
 import type { Machine } from '../../vmm/index.ts';
-import { lastWords, ZoneError, type Zones } from '../../zone/index.ts';
+import { ZoneError } from '../../zone/error.ts';
+import type { Zones } from '../../zone/index.ts';
+import { lastWords } from '../../zone/launch/boot.ts';
 import type { ZoneEnd } from './request.ts';
 
 /** How long a machine whose channel broke off may take to end, in milliseconds. */

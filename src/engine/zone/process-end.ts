@@ -1,4 +1,5 @@
-import { type ProcessEnd, signalName } from '../../zone/index.ts';
+import type { ProcessEnd } from '../../zone/index.ts';
+import { signalName } from '../../zone/signal.ts';
 import type { ZoneEnd } from './request.ts';
 
 /** As timeout(1) has it. */

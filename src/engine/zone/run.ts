@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ShaleError } from '../../error/index.ts';
 import { openStoreReader, type StoreReader } from '../../store/reader.ts';
-import { lockChannel } from '../../zone/channel-lock.ts';
+import { lockChannel } from '../../zone/channel.ts';
 import type { StoredZone, ZoneImage } from '../../zone/index.ts';
 import { type LaunchedZone, launchZone } from '../../zone/launch/launch.ts';
 import { Timeline } from '../../zone/launch/timeline.ts';

@@ -11,6 +11,7 @@ import type {
   QemuMachine,
   VmmDriver,
 } from '../../vmm/index.ts';
+import { channels } from '../channel.ts';
 import { createJournal } from '../disk/journal.ts';
 import type { ProcessSpec } from '../process.ts';
 import type { Conversation } from '../protocol/index.ts';
@@ -19,12 +20,6 @@ import { type BootedMachine, type BootOptions, bootMachine } from './boot.ts';
 import { type DiskPlan, planDisks, type ZoneImage } from './disks.ts';
 import type { ZoneFurniture } from './messages.ts';
 import type { Timeline } from './timeline.ts';
-
-/**
- * How many conversations a zone has at once: its launcher's and those of exec, stop and the like, of which more wait for each other. Each costs an
- * emulated machine 20 ms of its boot, and some memory.
- */
-export const channels = 4;
 
 export interface LaunchOptions {
   readonly zones: Zones;
