@@ -17,14 +17,15 @@ interface Scenario {
 
 /** Milliseconds of each step, by its name. */
 async function play(lab: Lab, { flags, image, script }: Scenario): Promise<ReadonlyMap<string, number>> {
-  const text = ['echo @begin', ...script.map(([name, command]) => `${command}; echo "@${name}"`)].join('\n');
+  const steps = script.map(([, command], index) => `${command}; echo @${index}`);
+  const text = ['echo @begin', ...steps].join('\n');
   const run: Run = await lab.time('run', '--rm', '--quiet', ...flags, image, '--', 'sh', '-c', text);
   if (run.status !== 0) throw new Error(complaintOf(run));
   const times = new Map<string, number>();
   let last = run.lines.find(({ text }) => text === '@begin')?.at ?? Number.NaN;
   for (const { at, text } of run.lines) {
     if (!text.startsWith('@') || text === '@begin') continue;
-    times.set(text.slice(1), at - last);
+    times.set(script[Number(text.slice(1))]![0], at - last);
     last = at;
   }
   return times;
