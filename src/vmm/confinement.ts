@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram, isRoot } from '../host/index.ts';
 
@@ -50,7 +50,11 @@ export function confine(
   const { directory, level, user, network, groups = [] } = options;
   const separate = level === 'namespaces';
   if (separate)
-    writeFileSync(join(directory, fstab), mountTable(program, options.sharedMemory), { mode: 0o600 });
+    writeFileSync(
+      join(directory, fstab),
+      mountTable(network ? [program, ...nameServers()] : [program], options.sharedMemory),
+      { mode: 0o600 },
+    );
   const drop = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all'];
   if (isRoot() && user !== undefined) {
     drop.push(`--reuid=${user.uid}`, `--regid=${user.gid}`);
@@ -89,11 +93,14 @@ export function confinementLevels(): readonly ConfinementLevel[] {
 }
 
 /** fstab(5): an empty directory over each of the root's that is not the system's, and a /proc without other processes. */
-function mountTable(program: string, sharedMemory: number | undefined): string {
+function mountTable(needed: readonly string[], sharedMemory: number | undefined): string {
   const hidden = readdirSync('/', { withFileTypes: true })
     .filter(entry => entry.isDirectory())
     .map(entry => entry.name)
-    .filter(name => !visible.has(name) && !name.startsWith('lib') && !program.startsWith(`/${name}/`))
+    .filter(
+      name =>
+        !visible.has(name) && !name.startsWith('lib') && !needed.some(path => path.startsWith(`/${name}/`)),
+    )
     .filter(name => /^[\w.+-]+$/.test(name));
   const lines = hidden.map(name => `shale /${name} tmpfs ${hiding} 0 0`);
   const shared = sharedMemory === undefined ? hiding : `nosuid,nodev,size=${sharedMemory},mode=1777`;
@@ -101,4 +108,13 @@ function mountTable(program: string, sharedMemory: number | undefined): string {
   if (existsSync('/dev/mqueue')) lines.push(`shale /dev/mqueue tmpfs ${hiding} 0 0`);
   if (isRoot()) lines.push('shale /proc proc nosuid,nodev,noexec,hidepid=invisible 0 0');
   return `${lines.join('\n')}\n`;
+}
+
+/** Where the list of name servers really is, which a user-mode network reads: with some resolvers, below /run. */
+function nameServers(): string[] {
+  try {
+    return [realpathSync('/etc/resolv.conf')];
+  } catch {
+    return [];
+  }
 }
