@@ -1,6 +1,6 @@
 import type { BlobLocation } from '../content/index.ts';
 import { type Digest, formatPlatform, parsePlatform } from '../oci/index.ts';
-import { findArtifact, type StoredArtifact } from './artifact.ts';
+import { findArtifact, listArtifacts, type StoredArtifact } from './artifact.ts';
 import type { ArtifactKey } from './artifact-key.ts';
 import { findBlob } from './blob.ts';
 import type { Catalogue } from './catalogue.ts';
@@ -69,6 +69,11 @@ export class StoreReader implements Disposable {
   /** The artifact of a key, if it is there. */
   findArtifact(key: ArtifactKey): StoredArtifact | undefined {
     return findArtifact(this.#catalogue, key);
+  }
+
+  /** All artifacts that are known, oldest first. */
+  artifacts(): readonly StoredArtifact[] {
+    return listArtifacts(this.#catalogue);
   }
 
   /**

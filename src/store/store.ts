@@ -3,7 +3,7 @@ import type { BlobLocation } from '../content/index.ts';
 import { syncDirectoryNow } from '../host/index.ts';
 import { type Digest, formatPlatform, formatReference, parsePlatform, parseReference } from '../oci/index.ts';
 import type { VerityTree } from '../verity/index.ts';
-import { listArtifacts, type StoredArtifact } from './artifact.ts';
+import type { StoredArtifact } from './artifact.ts';
 import { type ArtifactDraft, createArtifact } from './artifact-draft.ts';
 import type { ArtifactKey } from './artifact-key.ts';
 import { findBlob } from './blob.ts';
@@ -102,11 +102,6 @@ export class Store extends StoreReader {
       for (const image of made) table.put(image);
       return made;
     });
-  }
-
-  /** All artifacts that are known, oldest first. */
-  artifacts(): readonly StoredArtifact[] {
-    return listArtifacts(this.#catalogue);
   }
 
   /** Begins to make one; the extension ends its file's name. */

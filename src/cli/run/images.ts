@@ -1,4 +1,4 @@
-import { type CachedImage, listImages } from '../../engine/cache/index.ts';
+import { type CachedImage, listImages } from '../../engine/cache/list-images.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
 import { print, printJson, safe } from '../output.ts';

@@ -1,31 +1,5 @@
-import type { StoredArtifact, StoredImage } from '../../store/index.ts';
+import { type CachedImage, describe } from './list-images.ts';
 import { openCache, type UpkeepOptions } from './options.ts';
-
-/** One image of the cache. Sizes are bytes, times ISO 8601. */
-export interface CachedImage {
-  readonly reference: string;
-  readonly platform: string;
-  /** What the name stood for when it was pulled: of an index, or of the manifest. */
-  readonly digest: string;
-  readonly manifestDigest: string;
-  /** Of its config: what Docker calls the image's ID. */
-  readonly configDigest: string;
-  /** Of its blobs, each once. */
-  readonly size: number;
-  readonly artifacts: readonly { readonly format: string; readonly bytes: number; readonly path: string }[];
-  readonly pulled: string;
-  readonly used: string;
-}
-
-/** What is in the cache, by name, then platform. */
-export async function listImages(options: UpkeepOptions = {}): Promise<readonly CachedImage[]> {
-  using store = await openCache(options);
-  const artifacts = store.artifacts();
-  return store
-    .images()
-    .map(image => describe(image, artifacts))
-    .sort((a, b) => compare(a.reference, b.reference) || compare(a.platform, b.platform));
-}
 
 /** The image under another name, without asking any registry: all of its platforms. `not-found` if it is not there. */
 export async function tagImage(
@@ -65,25 +39,4 @@ export async function removeImages(
     })),
     freedBytes,
   };
-}
-
-function describe(image: StoredImage, artifacts: readonly StoredArtifact[]): CachedImage {
-  const { reference, platform, target, manifest, config, size, pulled, used } = image;
-  return {
-    reference,
-    platform,
-    digest: target,
-    manifestDigest: manifest,
-    configDigest: config,
-    size,
-    artifacts: artifacts
-      .filter(artifact => artifact.manifest === manifest)
-      .map(({ format, size, path }) => ({ format, bytes: size, path })),
-    pulled: pulled.toISOString(),
-    used: used.toISOString(),
-  };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
