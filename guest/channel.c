@@ -4,6 +4,7 @@
  * otherwise keep init awake.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
  * memory of a small zone when the host does not read. */
 #define WRITE_SIZE 8192
 #define UNREAD_LIMIT (256 * 1024) /* of answers: a host that takes no more of them is not listened to */
+
+#define HANG_UP_MILLISECONDS 300
 
 struct channel *channels;
 int channel_events;
@@ -59,6 +62,26 @@ void send_failure(struct channel *channel)
 	free(payload.bytes);
 }
 
+/* That a host has left a virtio port, and that the next one is there, is told by other means than what they send, and may
+ * be heard before or after it: the hang-up of one would end the next one's conversation. It counts when it has lasted;
+ * if somebody is there by then, a HELLO has ended the last conversation. */
+static void may_have_hung_up(struct channel *channel)
+{
+	if (channel->kind == CHANNEL_VIRTIO)
+		channel->hang_up_at = channel->hang_up_at ? channel->hang_up_at : now_milliseconds() + HANG_UP_MILLISECONDS;
+	else
+		channel->hung_up = channel->kind == CHANNEL_SOCKET;
+}
+
+static void check_hang_up(struct channel *channel)
+{
+	struct pollfd state = { .fd = channel->fd };
+	if (channel->hang_up_at == 0 || now_milliseconds() < channel->hang_up_at)
+		return;
+	channel->hang_up_at = 0;
+	channel->hung_up = poll(&state, 1, 0) > 0 && (state.revents & POLLHUP) != 0;
+}
+
 void channel_collect(void)
 {
 	struct epoll_event events[16];
@@ -69,7 +92,10 @@ void channel_collect(void)
 			channel->readable = true;
 		if (events[at].events & (EPOLLOUT | EPOLLHUP))
 			channel->writable = true;
-		channel->hung_up = (events[at].events & EPOLLHUP) != 0 && channel->kind != CHANNEL_TTY;
+		if (events[at].events & EPOLLHUP)
+			may_have_hung_up(channel);
+		else
+			channel->hang_up_at = 0;
 	}
 }
 
@@ -80,11 +106,13 @@ static bool read_some(struct channel *channel)
 	if (length > 0) {
 		channel->in.end += (size_t)length;
 		channel->stale_at = 0;
+		if (channel->hang_up_at)
+			channel->hang_up_at = now_milliseconds() + HANG_UP_MILLISECONDS;
 		return true;
 	}
 	channel->readable = length < 0 && errno == EINTR;
-	if ((length == 0 || (errno != EAGAIN && errno != EINTR)) && channel->kind != CHANNEL_TTY)
-		channel->hung_up = true;
+	if (length == 0 || (errno != EAGAIN && errno != EINTR))
+		may_have_hung_up(channel);
 	return false;
 }
 
@@ -100,7 +128,7 @@ void channel_flush(struct channel *channel)
 			channel->writable = false;
 		else if (errno != EINTR) {
 			channel->writable = false;
-			channel->hung_up = channel->kind != CHANNEL_TTY;
+			may_have_hung_up(channel);
 		}
 	}
 }
@@ -141,6 +169,7 @@ bool channel_work(void)
 		if (channel->readable && !channel_full(channel) && read_some(channel))
 			parse_frames(channel);
 		channel_flush(channel);
+		check_hang_up(channel);
 		if (channel->readable && !channel_full(channel))
 			more = true;
 		else if (channel->hung_up)

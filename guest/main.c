@@ -107,8 +107,10 @@ static int64_t next_due(void)
 	earlier(&due, end_due());
 	for (struct process *process = processes; process; process = process->next)
 		earlier(&due, process->kill_at);
-	for (struct channel *channel = channels; channel; channel = channel->next)
+	for (struct channel *channel = channels; channel; channel = channel->next) {
 		earlier(&due, channel->stale_at);
+		earlier(&due, channel->hang_up_at);
+	}
 	return due;
 }
 

@@ -100,6 +100,7 @@ struct channel {
 	bool synced;             /* a HELLO was seen, and only whole frames since */
 	bool awaits_exit;        /* is told of the workload's end */
 	bool told_exit;
+	int64_t hang_up_at;      /* when it counts that nobody is at the other end; 0: somebody is */
 	int64_t stale_at;        /* when an unfinished frame is too old to be whole; 0: there is none */
 	struct buffer in, message, out;
 	struct process *process; /* whose streams it carries */
