@@ -74,7 +74,7 @@ if (wants('node')) print(await measureNode(lab, [first], quick ? 1 : 3));
 
 if (commands.length > 0) {
   console.log('\nBy hand, with the init of bench/zone/hand.c:\n');
-  for (const line of commands) console.log(`    ${line}`);
+  for (const line of commands) console.log(`    ${line.replaceAll(lab.directory, 'CACHE')}`);
 }
 
 function print({ title, notes = [], table }: Section): void {

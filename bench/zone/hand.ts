@@ -28,6 +28,8 @@ export class Hand {
   readonly #state: string;
 
   private constructor(command: readonly string[], state: string) {
+    // One of an earlier run may be of another kernel or image.
+    rmSync(state, { force: true });
     this.command = command;
     this.#state = state;
   }
@@ -42,7 +44,8 @@ export class Hand {
     const microvm = machine === 'microvm';
     const modules = [microvm ? 'virtio_mmio' : 'virtio_pci', 'virtio_blk', 'squashfs', 'overlay'];
     const initramfs = await assembleInitramfs({ root: lab.root, kernel, init, modules });
-    const words = commandLine({ channels: 0, commandLine: [], acceleration: 'tcg' });
+    const zone = commandLine({ channels: 0, commandLine: [], acceleration: 'tcg' });
+    const words = zone.replace(' shale.channels=virtio:0', '');
     const command = [
       'qemu-system-x86_64',
       ...(microvm ? ['-M', 'microvm,acpi=on,ioapic2=on,pic=off', '-bios', 'qboot.rom'] : ['-M', 'q35']),
@@ -66,10 +69,6 @@ export class Hand {
     // What arrives before the state does is lost with it.
     const knock = setInterval(() => qemu.stdin?.write('\n'), 5);
     return await watch(qemu, () => clearInterval(knock));
-  }
-
-  dispose(): void {
-    rmSync(this.#state, { force: true });
   }
 
   #holding(): string[] {
