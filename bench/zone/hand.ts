@@ -49,7 +49,17 @@ export class Hand {
     const command = [
       'qemu-system-x86_64',
       ...(microvm ? ['-M', 'microvm,acpi=on,ioapic2=on,pic=off', '-bios', 'qboot.rom'] : ['-M', 'q35']),
-      ...['-accel', 'tcg', '-cpu', 'max', '-m', memory, '-nodefaults', '-no-user-config', '-nographic'],
+      ...[
+        '-accel',
+        'tcg',
+        '-cpu',
+        'max,-erms,-la57',
+        '-m',
+        memory,
+        '-nodefaults',
+        '-no-user-config',
+        '-nographic',
+      ],
       ...['-no-reboot', '-kernel', (microvm ? kernel.vmlinux : kernel.bzImage) ?? ''],
       ...['-initrd', initramfs.path, '-serial', 'stdio'],
       ...['-drive', `if=none,id=image,file=${image},format=raw,readonly=on`],
@@ -91,12 +101,15 @@ export class Hand {
     monitor.on('data', chunk => {
       answers += chunk;
     });
+    // QEMU breaks it off when it quits.
+    monitor.on('error', () => {});
     await once(monitor, 'connect');
     const tell = (execute: string, words = {}) =>
       monitor.write(`${JSON.stringify({ execute, arguments: words })}\n`);
     tell('qmp_capabilities');
     tell('migrate', { uri: `exec:cat > ${this.#state}` });
     while (!answers.includes('"status": "completed"')) {
+      if (answers.includes('"status": "failed"')) throw new Error(`QEMU by hand: ${answers.slice(-300)}`);
       await sleep(50);
       tell('query-migrate');
     }
@@ -108,7 +121,10 @@ export class Hand {
 }
 
 function spawnQemu([program, ...words]: readonly string[]): ChildProcess {
-  return spawn(program!, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const qemu = spawn(program!, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  // Nobody reads it any more once the machine is off.
+  qemu.stdin.on('error', () => {});
+  return qemu;
 }
 
 /** A boot that hangs is one less: what it says is in the error. */
