@@ -44,10 +44,10 @@ static void connect_streams(const struct streams *streams)
 		struct text path = { .length = 0 };
 		text_add(&path, "/dev/pts/");
 		text_number(&path, (uint64_t)streams->terminal);
-		input = output = errors = open(text_of(&path), O_RDWR | O_NOCTTY);
+		input = output = errors = open(text_of(&path), O_RDWR | O_NOCTTY | O_CLOEXEC);
 		ioctl(input, TIOCSCTTY, 0);
 	} else if (input < 0)
-		input = open("/dev/null", O_RDONLY);
+		input = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	/* None of the three may be overwritten before it was moved: they are above 2, since init holds 0 to 2. */
 	if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0)
 		give_up(streams->report, "exec", "connecting its streams", "", errno);

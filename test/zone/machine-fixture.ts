@@ -40,7 +40,7 @@ export function runsUml(): boolean {
 }
 
 /** A busybox with users, an environment of its own and a file to delete: what zones of tests run. */
-function busyboxLayer(): Buffer {
+export function busyboxLayer(): Buffer {
   const busybox = readFileSync(
     spawnSync('sh', ['-c', 'command -v busybox'], { encoding: 'utf8' }).stdout.trim(),
   );
