@@ -76,7 +76,8 @@ static void may_have_hung_up(struct channel *channel)
 static void check_hang_up(struct channel *channel)
 {
 	struct pollfd state = { .fd = channel->fd };
-	if (channel->hang_up_at == 0 || now_milliseconds() < channel->hang_up_at)
+	/* At the end nobody comes any more: the zone is off as soon as the last one has heard of it. */
+	if (channel->hang_up_at == 0 || (zone_state != ZONE_ENDED && now_milliseconds() < channel->hang_up_at))
 		return;
 	channel->hang_up_at = 0;
 	channel->hung_up = poll(&state, 1, 0) > 0 && (state.revents & POLLHUP) != 0;
