@@ -117,16 +117,26 @@ static bool read_some(struct channel *channel)
 	return false;
 }
 
+/* The driver of a serial line may forget to tell that there is room again. */
+#define LINE_PACE 5
+
 void channel_flush(struct channel *channel)
 {
 	struct buffer *out = &channel->out;
+	if (channel->write_at > 0 && now_milliseconds() >= channel->write_at) {
+		channel->write_at = 0;
+		channel->writable = true;
+	}
 	while (channel->writable && buffer_length(out) > 0) {
 		size_t size = buffer_length(out) < WRITE_SIZE ? buffer_length(out) : WRITE_SIZE;
 		ssize_t length = write(channel->fd, out->bytes + out->start, size);
 		if (length > 0)
 			buffer_consume(out, (size_t)length);
-		else if (length == 0 || errno == EAGAIN)
+		else if (length == 0 || errno == EAGAIN) {
 			channel->writable = false;
+			if (channel->kind == CHANNEL_TTY)
+				channel->write_at = now_milliseconds() + LINE_PACE;
+		}
 		else if (errno != EINTR) {
 			channel->writable = false;
 			may_have_hung_up(channel);

@@ -110,6 +110,7 @@ static int64_t next_due(void)
 	for (struct channel *channel = channels; channel; channel = channel->next) {
 		earlier(&due, channel->stale_at);
 		earlier(&due, channel->hang_up_at);
+		earlier(&due, channel->write_at);
 	}
 	return due;
 }

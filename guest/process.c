@@ -106,10 +106,13 @@ void process_remove(struct process *process)
 static void grant(struct process *process)
 {
 	size_t taken = process->granted + buffer_length(&process->pending);
-	if (!process->channel || !process->started || !process->wants_input || process->input_ended || taken > INPUT_WINDOW / 2)
+	if (!process->channel || !process->started || !process->wants_input || process->input_ended)
 		return;
-	send_number(process->channel, GRANT, (uint32_t)(INPUT_WINDOW - taken));
-	process->granted += INPUT_WINDOW - taken;
+	size_t window = process->channel->kind == CHANNEL_TTY ? LINE_WINDOW : INPUT_WINDOW;
+	if (taken > window / 2)
+		return;
+	send_number(process->channel, GRANT, (uint32_t)(window - taken));
+	process->granted += window - taken;
 }
 
 void process_attach(struct process *process, struct channel *channel)

@@ -14,6 +14,7 @@
 #define MESSAGE_LIMIT (4 * 1024 * 1024) /* bytes of a message of many frames */
 #define QUEUE_HIGH 65536              /* a channel with so much unsent takes no more output */
 #define INPUT_WINDOW 65536            /* bytes of stdin that may be under way */
+#define LINE_WINDOW 2048              /* on a serial line, whose driver may stop for good once its 4096 are full */
 #define RECORD_LIMIT 32768            /* bytes of one record of the journal */
 
 enum from_host { HELLO = 1, MORE, BOOT, RUN, EXEC, ATTACH, STDIN, STDIN_END, WINDOW, SIGNAL, STOP, COMMIT, STATUS };
@@ -101,6 +102,7 @@ struct channel {
 	bool awaits_exit;        /* is told of the workload's end */
 	bool told_exit;
 	int64_t hang_up_at;      /* when it counts that nobody is at the other end; 0: somebody is */
+	int64_t write_at;        /* when a serial line is tried again; 0: it is not blocked */
 	int64_t stale_at;        /* when an unfinished frame is too old to be whole; 0: there is none */
 	struct buffer in, message, out;
 	struct process *process; /* whose streams it carries */
