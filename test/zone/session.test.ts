@@ -92,11 +92,11 @@ test('a command that is not there has a status and a reason', async () => {
   using conversation = new Conversation(guest.channel());
   guest.say(
     fromGuest.fail,
-    new FieldWriter().text(1, 'exec').number(2, 2).text(3, 'nope: not found').finish(),
+    new FieldWriter().text(1, 'exec').number(2, 2).text(3, 'nope').finish(),
   );
   guest.say(fromGuest.exit, numbers(127, 0, 0));
   const end = await (await startSession(conversation, collect().streams)).ended;
-  assert.deepEqual([end.status, end.failure?.text], [127, 'nope: not found']);
+  assert.deepEqual([end.status, end.failure?.text], [127, 'nope: no such file or directory']);
 });
 
 test("what ends the zone is an error with the guest's words", async () => {
