@@ -93,7 +93,7 @@ export class VmmChooser {
   ): Promise<VmmProbe> {
     const { kernel, initramfs } = await trial(driver);
     // One that was told how to accelerate needs no trial, and what it finds is not kept.
-    const trying = driver.name === 'qemu' && (acceleration ?? 'auto') === 'auto';
+    const trying = driver.name !== 'uml' && (acceleration ?? 'auto') === 'auto';
     const key = `${driver.name}${trying ? '' : ':untried'}`;
     const kept = this.#read()[key];
     if (kept !== undefined && isValid(kept, kernel)) return kept.probe;

@@ -1,6 +1,6 @@
 import { findDataRoot, findProgram, isRoot, runProgram } from '../../host/index.ts';
 import { openKernel } from '../../kernel/index.ts';
-import { type VmmName, type VmmProbe, vmmDriver, vmmNames } from '../../vmm/index.ts';
+import { type VmmDriver, type VmmName, type VmmProbe, vmmDriver, vmmNames } from '../../vmm/index.ts';
 import { findBootFiles } from './machine.ts';
 import type { DoctorCheck, DoctorReport } from './report.ts';
 import type { ZoneOptions } from './request.ts';
@@ -40,7 +40,7 @@ async function checkKernel(root: string): Promise<DoctorCheck> {
 
 async function checkVmm(root: string, name: VmmName, signal: AbortSignal | undefined): Promise<DoctorCheck> {
   const driver = await vmmDriver(name);
-  const probe = await driver.probe({ signal, ...(name === 'qemu' && (await findTrial(root))) });
+  const probe = await driver.probe({ signal, ...(name !== 'uml' && (await findTrial(root, driver))) });
   const { usable, version, acceleration, reason, hint } = probe;
   const parts = [version, acceleration && describe(acceleration), reason, usable ? notes[name] : undefined];
   return {
@@ -61,10 +61,10 @@ function describe(acceleration: string): string {
 }
 
 /** With a kernel, acceleration is tried; without one it can only be guessed. */
-async function findTrial(root: string) {
+async function findTrial(root: string, driver: VmmDriver) {
   try {
     const needs = { network: 'none', verity: false } as const;
-    const { kernel, initramfs } = await findBootFiles(root, await vmmDriver('qemu'), { needs });
+    const { kernel, initramfs } = await findBootFiles(root, driver, { needs });
     return { kernel: { vmlinux: kernel.vmlinux, bzImage: kernel.bzImage }, initramfs: initramfs.path };
   } catch {
     return {};
