@@ -103,13 +103,16 @@ function busNames(machine: QemuMachine): BusNames {
   return { device: (kind, index) => `virtio-${kind}-pci,addr=0x${(index + 2).toString(16)},romfile=` };
 }
 
+const errors = 'werror=report,rerror=report';
+
 function diskArguments({ descriptor, readOnly }: InheritedDisk, index: number, bus: BusNames): string[] {
   const mode = `read-only=${readOnly ? 'on' : 'off'}`;
   return [
     ...['-add-fd', `fd=${descriptor},set=${index}`],
     '-blockdev',
     `driver=file,node-name=disk${index},filename=/dev/fdset/${index},locking=off,discard=unmap,${mode}`,
-    ...['-device', `${bus.device('blk', index)},drive=disk${index},serial=disk${index}`],
+    // A full disk of the host is an I/O error in the guest; QEMU by itself would stop the machine, for good.
+    ...['-device', `${bus.device('blk', index)},drive=disk${index},serial=disk${index},${errors}`],
   ];
 }
 
