@@ -86,7 +86,7 @@ export class Zones {
    * Makes a zone's directory and record. ZoneError `exists` if the name is taken. Waits while another process makes one.
    */
   async create(wanted: NewZone, signal?: AbortSignal): Promise<StoredZone> {
-    mkdirSync(this.#root, { recursive: true, mode: 0o700 });
+    makeDirectory(this.#root);
     using _lock = await this.#lock(signal);
     this.#removeLeft();
     const others = this.all();
@@ -220,13 +220,30 @@ export class Zones {
     }
   }
 
+  #tryLock(path: string): Disposable | undefined {
+    try {
+      return tryLock(path);
+    } catch (error) {
+      throw wrapErrno(error, `cannot write to ${this.#root}`);
+    }
+  }
+
   async #lock(signal: AbortSignal | undefined): Promise<Disposable> {
+    const path = join(this.#root, '.lock');
     for (;;) {
-      const lock = tryLock(join(this.#root, '.lock'));
+      const lock = this.#tryLock(path);
       if (lock !== undefined) return lock;
       throwIfAborted(signal);
       await setTimeout(2);
     }
+  }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw wrapErrno(error, `cannot make ${path}`);
   }
 }
 
