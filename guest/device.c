@@ -23,21 +23,26 @@ static bool mount_in(int devices, const char *name, const char *source, const ch
 	return mounted;
 }
 
+static int devices = -1;
+
 /* The workload's own terminal is its console as well. */
-static bool make_console(int devices, int number)
+bool console_make(int number)
 {
 	struct text source = { .length = 0 };
+	text_number(&source, (uint64_t)devices);
 	text_add(&source, "/pts/");
 	text_number(&source, (uint64_t)number);
 	int file = openat(devices, "console", O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0620);
 	close(file);
 	int target = openat(devices, "console", O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	bool mounted = target >= 0 && mount_at(target, text_of(&source), NULL, MS_BIND, NULL);
+	int error = errno;
 	close(target);
+	errno = error;
 	return mounted;
 }
 
-bool devices_make(int root, struct root *plan)
+bool devices_make(int root)
 {
 	static const struct { const char *name; unsigned minor, major; mode_t mode; } nodes[] = {
 		{ "null", 3, 1, 0666 }, { "zero", 5, 1, 0666 }, { "full", 7, 1, 0666 }, { "random", 8, 1, 0666 },
@@ -51,7 +56,7 @@ bool devices_make(int root, struct root *plan)
 	if (target < 0 || !mount_at(target, "dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64k"))
 		return failed("mount", errno, "mounting", "/dev");
 	close(target);
-	int devices = path_find(root, "/dev");
+	devices = path_find(root, "/dev");
 	for (size_t at = 0; at < sizeof nodes / sizeof *nodes; at++)
 		if (mknodat(devices, nodes[at].name, S_IFCHR | nodes[at].mode, makedev(nodes[at].major, nodes[at].minor)) != 0)
 			return failed("mount", errno, "making /dev/", nodes[at].name);
@@ -64,9 +69,6 @@ bool devices_make(int root, struct root *plan)
 		return failed("mount", errno, "mounting", "/dev/shm");
 	if (!mount_in(devices, "mqueue", "mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) && errno != ENODEV)
 		return failed("mount", errno, "mounting", "/dev/mqueue");
-	if (plan->console && !make_console(devices, plan->terminal))
-		return failed("mount", errno, "mounting", "/dev/console");
-	close(devices);
 	return true;
 }
 

@@ -6,24 +6,22 @@
 
 #include "zone.h"
 
-#define HEADER 5
-
 enum next next_field(struct fields *fields, struct field *field)
 {
 	if (fields->length == 0)
 		return NO_FIELD;
-	if (fields->length < HEADER)
+	if (fields->length < FIELD_HEADER)
 		return BAD_FIELD;
 	size_t length = get_number(fields->bytes + 1, 4);
-	if (length > fields->length - HEADER)
+	if (length > fields->length - FIELD_HEADER)
 		return BAD_FIELD;
 	field->tag = fields->bytes[0];
 	field->value = (char *)fields->bytes;
 	field->length = length;
-	memmove(fields->bytes, fields->bytes + HEADER, length);
+	memmove(fields->bytes, fields->bytes + FIELD_HEADER, length);
 	fields->bytes[length] = 0;
-	fields->bytes += HEADER + length;
-	fields->length -= HEADER + length;
+	fields->bytes += FIELD_HEADER + length;
+	fields->length -= FIELD_HEADER + length;
 	return FIELD;
 }
 
@@ -42,11 +40,11 @@ bool field_text(const struct field *field)
 
 void add_field(struct buffer *out, uint8_t tag, const void *value, size_t length)
 {
-	uint8_t *header = buffer_space(out, HEADER + length);
+	uint8_t *header = buffer_space(out, FIELD_HEADER + length);
 	header[0] = tag;
 	put_number(header + 1, length, 4);
-	memcpy(header + HEADER, value, length);
-	out->end += HEADER + length;
+	memcpy(header + FIELD_HEADER, value, length);
+	out->end += FIELD_HEADER + length;
 }
 
 void add_number_field(struct buffer *out, uint8_t tag, uint64_t number)

@@ -48,8 +48,7 @@ static int make_one(int parent, const char *name, enum path_kind kind)
 		return -1;
 	if (kind == PATH_FILE)
 		close(file);
-	text_add(&made, "/proc/self/fd/");
-	text_number(&made, (uint64_t)parent);
+	text_number(&made, (uint64_t)parent); /* of the working directory: see root.c */
 	text_add(&made, "/");
 	text_add(&made, name);
 	lsetxattr(text_of(&made), PLACEHOLDER, "1", 1, 0);

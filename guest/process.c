@@ -42,17 +42,24 @@ static bool pair(int *ours, int *theirs, bool reading)
 	return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0;
 }
 
+bool terminal_streams(struct process *process, const struct program *program, struct streams *streams)
+{
+	*streams = (struct streams){ -1, -1, -1, -1, -1 };
+	process->terminal = true;
+	process->wants_input = program->input;
+	process->output = terminal_open(program->rows, program->columns, &streams->terminal);
+	process->input = process->output;
+	process->slave = process->output < 0 ? -1 : terminal_slave(process->output);
+	return process->slave >= 0 || failed("mount", errno, "opening a terminal", "");
+}
+
 bool process_open(struct process *process, const struct program *program, struct streams *streams)
 {
 	*streams = (struct streams){ -1, -1, -1, -1, -1 };
-	process->terminal = program->terminal;
 	process->wants_input = program->input;
 	if (program->terminal) {
-		process->output = terminal_open(program->rows, program->columns, &streams->terminal);
-		process->input = process->output;
-		process->slave = process->output < 0 ? -1 : terminal_slave(process->output);
-		if (process->slave < 0)
-			return failed("mount", errno, "opening a terminal", "");
+		if (!terminal_streams(process, program, streams))
+			return false;
 	} else if (!pair(&process->output, &streams->output, true) || !pair(&process->errors, &streams->errors, true) ||
 		(program->input && !pair(&process->input, &streams->input, false)))
 		return failed("mount", errno, "making a pipe", "");

@@ -1,6 +1,7 @@
 /*
- * The filesystem of the workload: the overlay of image and upper, and what is mounted over it. The overlay and all sources
- * are mounted in init's own mount namespace; the workload's gets them put together, and sees nothing else of init's.
+ * The filesystem of the workload: the overlay of image and upper, and what is mounted over it. The overlay and volumes
+ * are mounted in init's own mount namespace; the workload's gets them put together, and sees nothing else of init's. What is the
+ * same for all zones of an image is put together before the zone is known (root_enter), the rest by RUN (root_furnish).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,9 @@
 static bool persistent;      /* a disk that lasts is mounted for writing */
 static size_t volume_count; /* places in /volume */
 
+/* Of the zone's process 1, which sees neither any more by a path: for files that are bound, and the machine's devices. */
+static int files_directory = -1, devices_directory = -1;
+
 #define HARMLESS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static void numbered(struct text *path, const char *start, size_t number)
@@ -25,10 +29,11 @@ static void numbered(struct text *path, const char *start, size_t number)
 	text_number(path, number);
 }
 
+/* The working directory is /proc/self/fd, in which each open file has its number for a name. */
 bool mount_at(int target, const char *source, const char *type, unsigned long flags, const char *data)
 {
 	struct text path;
-	numbered(&path, "/proc/self/fd/", (size_t)target);
+	numbered(&path, "", (size_t)target);
 	return mount(source, text_of(&path), type, flags, data) == 0;
 }
 
@@ -96,37 +101,23 @@ bool upper_mount(uint64_t bytes, const char *device)
 	return overlay_mount(device);
 }
 
-/* What is put over the root later: volumes are mounted, files written. */
-bool sources_prepare(struct root *root)
+/* Init has the volumes as well, to let go of them in the end. */
+bool volumes_mount(const struct root *root)
 {
 	struct text path;
-	bool files = false;
 	for (size_t at = 0; at < root->mount_count; at++) {
-		struct mount_request *request = &root->mounts[at];
-		if (request->kind == 'v') {
-			if (!request->read_only && !flush_device(request->device))
-				return failed("volume", errno, "opening", request->device);
-			mkdir("/volume", 0700);
-			volume_count = at + 1;
-			persistent |= !request->read_only;
-			numbered(&path, "/volume/", at);
-			mkdir(text_of(&path), 0700);
-			if (mount(request->device, text_of(&path), request->type, MS_NODEV | (request->read_only ? MS_RDONLY : 0), NULL) != 0)
-				return failed("volume", errno, "mounting", request->device);
-		} else if (request->kind == 'f' || request->kind == 'o') {
-			if (!files) {
-				mkdir("/file", 0700);
-				if (mount("file", "/file", "tmpfs", HARMLESS, "mode=700,size=16m") != 0)
-					return failed("mount", errno, "mounting", "tmpfs");
-			}
-			files = true;
-			numbered(&path, "/file/", at);
-			int file = open(text_of(&path), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
-			if (file < 0 || write(file, request->content, request->length) != (ssize_t)request->length)
-				return failed("mount", errno, "writing the file of", request->path);
-			fchmod(file, 0644);
-			close(file);
-		}
+		const struct mount_request *request = &root->mounts[at];
+		if (request->kind != 'v')
+			continue;
+		if (!request->read_only && !flush_device(request->device))
+			return failed("volume", errno, "opening", request->device);
+		mkdir("/volume", 0700);
+		volume_count = at + 1;
+		persistent |= !request->read_only;
+		numbered(&path, "/volume/", at);
+		mkdir(text_of(&path), 0700);
+		if (mount(request->device, text_of(&path), request->type, MS_NODEV | (request->read_only ? MS_RDONLY : 0), NULL) != 0)
+			return failed("volume", errno, "mounting", request->device);
 	}
 	return true;
 }
@@ -150,34 +141,88 @@ static bool system_mounts(int root)
 	return true;
 }
 
-static bool requested_mount(int root, struct mount_request *request, size_t number)
+/* A file that is put over a path is written where only this process has a way to. */
+static bool bind_file(int target, const struct mount_request *request, size_t number)
 {
-	struct text source, data = { .length = 0 };
+	struct text source;
+	numbered(&source, "", (size_t)files_directory);
+	text_add(&source, "/");
+	text_number(&source, number);
+	int file = open(text_of(&source), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+	if (file < 0 || write(file, request->content, request->length) != (ssize_t)request->length)
+		return failed("mount", errno, "writing the file of", request->path);
+	fchmod(file, 0644);
+	close(file);
+	return mount_at(target, text_of(&source), NULL, MS_BIND, NULL) || failed("mount", errno, "mounting", request->path);
+}
+
+/* The same filesystem that init has mounted. One that can only be read is so there, whatever was asked for. */
+static bool mount_volume(int target, const struct mount_request *request)
+{
+	struct text source;
+	unsigned long flags = MS_NODEV | (request->read_only ? MS_RDONLY : 0);
+	numbered(&source, "", (size_t)devices_directory);
+	text_add(&source, request->device + strlen("/dev"));
+	return mount_at(target, text_of(&source), request->type, flags, NULL) ||
+		(errno == EBUSY && mount_at(target, text_of(&source), request->type, flags | MS_RDONLY, NULL)) ||
+		failed("volume", errno, "mounting", request->path);
+}
+
+static bool mount_memory(int target, const struct mount_request *request)
+{
+	struct text data = { .length = 0 };
 	unsigned long flags = 0;
+	return (mount_options(request->content, &flags, &data) && mount_at(target, "tmpfs", "tmpfs", flags, text_of(&data))) ||
+		failed("mount", errno, "mounting", request->path);
+}
+
+static bool requested_mount(int root, const struct mount_request *request, size_t number)
+{
 	int target = request->kind == 'o' ? path_find(root, request->path) :
 		path_make(root, request->path, request->kind == 'f' ? PATH_FILE : PATH_DIRECTORY);
 	if (target < 0)
 		return request->kind == 'o' || failed("mount", errno, "making", request->path);
-	bool mounted;
-	if (request->kind == 't')
-		mounted = mount_options(request->content, &flags, &data) && mount_at(target, "tmpfs", "tmpfs", flags, text_of(&data));
-	else {
-		numbered(&source, request->kind == 'v' ? "/volume/" : "/file/", number);
-		mounted = mount_at(target, text_of(&source), NULL, MS_BIND, NULL);
-	}
-	if (!mounted)
-		return failed(request->kind == 'v' ? "volume" : "mount", errno, "mounting", request->path);
+	bool mounted = request->kind == 't' ? mount_memory(target, request) :
+		request->kind == 'v' ? mount_volume(target, request) : bind_file(target, request, number);
 	close(target);
+	return mounted;
+}
+
+static int directory(const char *path)
+{
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool root_enter(void)
+{
+	int top = directory("/root"), own_files = directory("/proc/self/fd");
+	devices_directory = directory("/dev");
+	if (top < 0 || own_files < 0 || devices_directory < 0)
+		return failed("mount", errno, "opening", "/root");
+	mkdir("/file", 0700);
+	if (mount("file", "/file", "tmpfs", HARMLESS, "mode=700,size=16m") != 0 || (files_directory = directory("/file")) < 0)
+		return failed("mount", errno, "mounting", "tmpfs");
+	if (fchdir(own_files) != 0)
+		return failed("mount", errno, "opening", "/proc");
+	if (!system_mounts(top) || !devices_make(top))
+		return false;
+	static const char *const own[] = { "/lower", "/rw", "/pts", "/sys", "/dev", "/proc" };
+	for (size_t at = 0; at < sizeof own / sizeof *own; at++)
+		umount2(own[at], MNT_DETACH);
+	if (fchdir(top) != 0 || mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0 || fchdir(own_files) != 0)
+		return failed("mount", errno, "entering the root", "");
+	close(own_files);
+	close(top);
 	return true;
 }
 
-bool root_enter(struct root *root)
+bool root_furnish(struct root *root)
 {
-	int top = open("/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int top = directory("/");
 	if (top < 0)
-		return failed("mount", errno, "opening", "/root");
-	if (!system_mounts(top) || !devices_make(top, root))
-		return false;
+		return failed("mount", errno, "opening", "/");
+	if (root->console && !console_make(root->terminal))
+		return failed("mount", errno, "mounting", "/dev/console");
 	for (size_t at = 0; at < root->mount_count; at++)
 		if (!requested_mount(top, &root->mounts[at], at))
 			return false;
@@ -185,12 +230,8 @@ bool root_enter(struct root *root)
 		close(path_make(top, root->directory, PATH_DIRECTORY)); /* if it cannot be made, the workload finds that out */
 	if (root->read_only && !mount_at(top, NULL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))
 		return failed("mount", errno, "making the root read-only", "");
-	static const char *const own[] = { "/lower", "/rw", "/pts", "/sys", "/dev", "/proc" };
-	for (size_t at = 0; at < sizeof own / sizeof *own; at++)
-		umount2(own[at], MNT_DETACH);
-	if (fchdir(top) != 0 || mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0 || chdir("/") != 0)
-		return failed("mount", errno, "entering the root", "");
-	return true;
+	close(top);
+	return chdir("/") == 0 || failed("mount", errno, "entering the root", "");
 }
 
 /* Before the host is told of the end: what was written must be on the disks that last. */

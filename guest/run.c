@@ -14,18 +14,6 @@
 #include "zone.h"
 
 #define ENTROPY_LIMIT 512
-#define MOUNTS_LIMIT 256
-
-struct plan {
-	struct field entropy;
-	uint64_t clock, upper_size, time_limit;
-	const char *host_name, *address, *gateway;
-	struct text upper_device, journal;
-	struct text devices[MOUNTS_LIMIT];
-	struct root root;
-	struct mount_request mounts[MOUNTS_LIMIT + 1];
-	struct program program;
-};
 
 /* The next part of a value whose parts are separated by NUL; the last one is the rest. */
 static char *part(char **value)
@@ -124,7 +112,7 @@ static void add_entropy(struct field *entropy)
 		memcpy(request.pool, entropy->value, entropy->length);
 		ioctl(device, RNDADDENTROPY, &request);
 		ioctl(device, RNDRESEEDCRNG, 0);
-		/* Init's memory is copied into the zone's process 1. */
+		/* The fields go on into the zone. */
 		explicit_bzero(&request, sizeof request);
 		explicit_bzero(entropy->value, entropy->length);
 	}
@@ -148,62 +136,77 @@ bool run_prepare(void)
 {
 	static bool prepared;
 	if (prepared)
-		return true;
+		return zone_prepare();
 	/* Without swap a full memory makes the kernel read programs again and again, and nothing else moves for minutes. With
 	 * this it kills what takes the memory as soon as it cannot keep the pages of the last second. */
 	if (write_file("/sys/kernel/mm/lru_gen/enabled", "y"))
 		write_file("/sys/kernel/mm/lru_gen/min_ttl_ms", "1000");
-	network_up(NULL, NULL);
+	if (!network_up(NULL, NULL))
+		return false;
 	cgroup_prepare();
 	prepared = terminals_mount() && upper_prepare();
-	return prepared;
+	return prepared && zone_prepare();
 }
 
-static bool start(struct channel *channel, struct plan *plan)
+/* The root is put together anew where the upper is a disk. */
+static bool start(struct channel *channel, struct plan *plan, struct fields fields)
 {
-	struct root *root = &plan->root;
-	struct streams streams;
+	const char *device = text_of(&plan->upper_device);
 	if (plan->journal.length > 0 && !journal_open(text_of(&plan->journal)))
 		return false;
-	if (!run_prepare() || !network_up(plan->address, plan->gateway) || !upper_mount(plan->upper_size, text_of(&plan->upper_device)) ||
-		!sources_prepare(root))
+	if (!run_prepare() || (plan->address && !network_up(plan->address, plan->gateway)))
+		return false;
+	if (*device)
+		zone_discard();
+	if (!upper_mount(plan->upper_size, device) || !volumes_mount(&plan->root) || !zone_prepare())
 		return false;
 	struct process *process = process_new(channel, true);
-	if (!process_open(process, &plan->program, &streams))
-		return false;
-	root->directory = plan->program.directory;
-	root->console = plan->program.terminal;
-	root->terminal = streams.terminal;
-	if (!zone_enter(root, process, &plan->program, &streams))
+	if (!zone_start(process, &plan->program, fields))
 		return false;
 	if (plan->time_limit > 0)
 		end_time_limit(plan->time_limit);
 	return true;
 }
 
-bool run_zone(struct channel *channel, struct fields fields)
+struct plan *plan_read(struct fields fields)
 {
 	struct plan *plan = calloc(1, sizeof *plan);
 	struct field field;
 	enum next next;
 	bool valid = true;
 	if (!plan)
-		die("no memory");
+		return NULL;
 	plan->root.mounts = plan->mounts;
 	while ((next = next_field(&fields, &field)) == FIELD)
 		valid = take_field(plan, &field) && valid;
-	valid = valid && next == NO_FIELD && program_ready(&plan->program);
-	if (valid && plan->root.machine_id[0])
+	plan->valid = valid && next == NO_FIELD && program_ready(&plan->program);
+	if (plan->valid && plan->root.machine_id[0])
 		plan->mounts[plan->root.mount_count++] = (struct mount_request){
 			.kind = 'o', .path = "/etc/machine-id", .content = plan->root.machine_id, .length = 33 };
-	if (valid)
+	return plan;
+}
+
+bool run_zone(struct channel *channel, struct fields fields)
+{
+	/* Reading takes values apart where they are. */
+	struct fields copy = { malloc(fields.length), fields.length };
+	if (!copy.bytes)
+		die("no memory");
+	memcpy(copy.bytes, fields.bytes, fields.length);
+	struct plan *plan = plan_read(fields);
+	if (!plan)
+		die("no memory");
+	if (plan->valid)
 		renew(plan);
-	bool started = valid ? start(channel, plan) : failed("protocol", 0, "RUN has wrong fields", "");
+	if (plan->entropy.length > 0)
+		explicit_bzero(copy.bytes + ((uint8_t *)plan->entropy.value - fields.bytes) + FIELD_HEADER, plan->entropy.length);
+	bool started = plan->valid ? start(channel, plan, copy) : failed("protocol", 0, "RUN has wrong fields", "");
 	if (started)
 		zone_state = ZONE_RUNNING;
 	else
 		journal_fail();
 	program_free(&plan->program);
 	free(plan);
+	free(copy.bytes);
 	return started;
 }

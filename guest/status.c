@@ -27,7 +27,7 @@ void status_fields(struct buffer *out)
 	read_small_file("/proc/meminfo", text, sizeof text);
 	uint64_t all = number_after(text, "MemTotal:") * 1024, available = number_after(text, "MemAvailable:") * 1024;
 	add_number_field(out, 1, zone_state);
-	size_t processes_of_zone = zone_process > 0 ? each_process(NULL, 0) : 0;
+	size_t processes_of_zone = zone_state == ZONE_RUNNING && zone_process > 0 ? each_process(NULL, 0) : 0;
 	if (processes_of_zone > 0 && workload->pid != zone_process)
 		processes_of_zone--; /* the reaper */
 	add_number_field(out, 2, processes_of_zone);

@@ -64,6 +64,7 @@ void failure_fields(struct buffer *out);
 _Noreturn void die(const char *why); /* last words on the console, and off */
 
 /* fields.c */
+#define FIELD_HEADER 5 /* a value is read to where its header was */
 struct fields {
 	uint8_t *bytes;
 	size_t length;
@@ -144,6 +145,8 @@ bool device_path(const struct field *name, struct text *path);
 /* run.c: what a zone is made of, and its workload. */
 bool run_prepare(void);
 bool run_zone(struct channel *channel, struct fields fields);
+struct plan;
+struct plan *plan_read(struct fields fields); /* NULL: no memory */
 
 /* root.c, device.c, path.c, volume.c: the filesystem that the workload sees. */
 struct mount_request {
@@ -163,9 +166,11 @@ struct root {
 };
 bool upper_prepare(void);
 bool upper_mount(uint64_t bytes, const char *device);
-bool sources_prepare(struct root *root);
-bool root_enter(struct root *root); /* in the workload's mount namespace */
-bool devices_make(int root, struct root *plan);
+bool volumes_mount(const struct root *root);
+bool root_enter(void); /* in the workload's mount namespace */
+bool root_furnish(struct root *root);
+bool devices_make(int root);
+bool console_make(int terminal);
 bool mount_at(int target, const char *source, const char *type, unsigned long flags, const char *data);
 bool mount_options(char *options, unsigned long *flags, struct text *data);
 enum path_kind { PATH_DIRECTORY, PATH_FILE };
@@ -230,6 +235,7 @@ struct streams {
 	int report;
 };
 struct process *process_new(struct channel *channel, bool is_workload);
+bool terminal_streams(struct process *process, const struct program *program, struct streams *streams);
 bool process_open(struct process *process, const struct program *program, struct streams *streams);
 void streams_close(struct streams *streams);
 void process_remove(struct process *process);
@@ -239,12 +245,32 @@ void process_input(struct channel *channel, const uint8_t *bytes, size_t length)
 void process_input_end(struct channel *channel);
 bool process_drained(const struct process *process);
 void processes_work(void);
-bool zone_enter(struct root *root, struct process *process, const struct program *program, struct streams *streams);
+pid_t clone_process(uint64_t flags, int *descriptor);
+pid_t spawn_inside(void);
 bool spawn(struct process *process, const struct program *program, struct streams *streams);
 _Noreturn void become(const struct program *program, const struct streams *streams);
 _Noreturn void reap(void);
 void report_send(int report, enum report_kind kind, int number, const char *what, const char *text);
+
+/* waiting.c: the zone's process 1 and its workload, made before the zone is known. */
+#define MOUNTS_LIMIT 256
+struct plan {
+	bool valid;
+	struct field entropy;
+	uint64_t clock, upper_size, time_limit;
+	const char *host_name, *address, *gateway;
+	struct text upper_device, journal;
+	struct text devices[MOUNTS_LIMIT];
+	struct root root;
+	struct mount_request mounts[MOUNTS_LIMIT + 1];
+	struct program program;
+};
+bool zone_prepare(void);
+void zone_discard(void);
+bool zone_start(struct process *process, const struct program *program, struct fields fields);
 extern pid_t zone_process; /* process 1 of the workload's namespace; 0 before it starts and after it has ended */
+extern int zone_descriptor;
+
 bool terminals_mount(void);
 int terminal_open(uint16_t rows, uint16_t columns, int *number);
 int terminal_slave(int terminal);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ShaleError } from '../../error/index.ts';
 import { removeTree } from '../../host/index.ts';
 import type { SavedState } from '../../vmm/index.ts';
+import { fromGuest, toGuest } from '../protocol/index.ts';
 import { type BootedMachine, type BootOptions, bootMachine } from './boot.ts';
 import type { LaunchOptions } from './launch.ts';
 import { dropSavedState, findSavedState, holdSavedState, WarmDraft, warmName } from './warm.ts';
@@ -50,6 +51,9 @@ async function saveState(
   };
   const { machine, conversation } = await bootMachine({ ...boot, prepare, machine: machineOptions });
   try {
+    // Init answers when all is done that it does before RUN.
+    await conversation.send(toGuest.status);
+    await conversation.expect(fromGuest.status);
     conversation[Symbol.dispose]();
     const state = await machine.save?.({ directory: draft.directory });
     return state && draft.keep(state);
