@@ -74,7 +74,7 @@ export class Zones {
     if (found.length === 0) {
       throw new ZoneError('not-found', `there is no zone ${JSON.stringify(text)}`, {
         detail: { zone: text },
-        hint: 'shale zone ls --all shows what there is',
+        hint: 'shale zone ls shows what there is',
       });
     }
     throw new ZoneError('invalid', `${JSON.stringify(text)} is the start of ${found.length} ids`, {
