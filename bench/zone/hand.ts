@@ -44,7 +44,7 @@ export class Hand {
     const microvm = machine === 'microvm';
     const modules = [microvm ? 'virtio_mmio' : 'virtio_pci', 'virtio_blk', 'squashfs', 'overlay'];
     const initramfs = await assembleInitramfs({ root: lab.root, kernel, init, modules });
-    const zone = commandLine({ channels: 0, commandLine: [], acceleration: 'tcg' });
+    const zone = commandLine({ channels: 0, commandLine: [], acceleration: 'tcg', cpus: 1 });
     const words = zone.replace(' shale.channels=virtio:0', '');
     const command = [
       'qemu-system-x86_64',

@@ -90,10 +90,7 @@ test('stdin waits for grants, and its end is told', async () => {
 test('a command that is not there has a status and a reason', async () => {
   const guest = new FakeGuest();
   using conversation = new Conversation(guest.channel());
-  guest.say(
-    fromGuest.fail,
-    new FieldWriter().text(1, 'exec').number(2, 2).text(3, 'nope').finish(),
-  );
+  guest.say(fromGuest.fail, new FieldWriter().text(1, 'exec').number(2, 2).text(3, 'nope').finish());
   guest.say(fromGuest.exit, numbers(127, 0, 0));
   const end = await (await startSession(conversation, collect().streams)).ended;
   assert.deepEqual([end.status, end.failure?.text], [127, 'nope: no such file or directory']);

@@ -17,6 +17,8 @@ import type { KillRequest, RemoveRequest, StopRequest } from './request.ts';
 import { stopSignalNumber } from './wishes.ts';
 
 const defaultGrace = 10_000;
+/** How long a guest may take to hear of a signal, in milliseconds. */
+const patience = 5000;
 /** What the guest needs to end after the workload has, in milliseconds; then its machine is cut off. */
 const lateness = 3000;
 
@@ -60,10 +62,14 @@ export async function killZones(texts: readonly string[], request: KillRequest =
     using connection = await connectZone(zone, signal);
     const payload = Buffer.alloc(4);
     payload.writeUInt32LE(number);
-    await connection.conversation.send(toGuest.signal, payload);
+    connection.conversation.send(toGuest.signal, payload).catch(() => {});
+    connection.conversation.send(toGuest.status).catch(() => {});
     // Its answer says that what was sent before has been read.
-    await connection.conversation.send(toGuest.status);
-    await connection.conversation.receive();
+    const answer = connection.conversation.receive();
+    answer.catch(() => {});
+    const late = Symbol('late');
+    const outcome = await Promise.race([answer, setTimeout(patience, late, { ref: false })]);
+    if (outcome === late) throw silent(zone);
   });
 }
 
@@ -122,4 +128,11 @@ async function each(
   });
   zones.sweep();
   return summaries;
+}
+
+function silent({ record }: StoredZone): ZoneError {
+  return new ZoneError('unavailable', `the zone ${record.name} does not answer`, {
+    detail: { zone: record.id, timeout: patience },
+    hint: `shale zone kill ${record.name} cuts its machine off`,
+  });
 }

@@ -82,7 +82,8 @@ async function showsLife(
       machine.console.onData(look);
       look();
       machine.ended.then(({ stderr }) =>
-        reject(new VmmError('unavailable', stderr.trim() || 'QEMU has ended')),
+        // The first line says why, those after it what came of that.
+        reject(new VmmError('unavailable', stderr.trim().split('\n', 1)[0] || 'QEMU has ended')),
       );
       clock = setTimeout(() => resolve(false), timeout);
       abort = () => reject(new VmmError('cancelled', 'cancelled', { cause: signal?.reason }));

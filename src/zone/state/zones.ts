@@ -74,7 +74,7 @@ export class Zones {
     if (found.length === 0) {
       throw new ZoneError('not-found', `there is no zone ${JSON.stringify(text)}`, {
         detail: { zone: text },
-        hint: 'shale zone ls --all shows what there is',
+        hint: 'shale zone ls shows what there is',
       });
     }
     throw new ZoneError('invalid', `${JSON.stringify(text)} is the start of ${found.length} ids`, {
@@ -124,7 +124,7 @@ export class Zones {
   /** Replaces a zone's record, whole or not at all. No zone outlives the host's kernel, so nothing is synced. */
   save(record: ZoneRecord): void {
     const path = join(this.directory(record.id), recordFile);
-    const temporary = `${path}.new`;
+    const temporary = `${path}.${process.pid}`;
     writeFileSync(temporary, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
     renameSync(temporary, path);
   }
