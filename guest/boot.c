@@ -56,6 +56,8 @@ bool boot_image(struct fields fields)
 			verity = field.value;
 		else if (field.tag == 4)
 			valid = valid && field_number(&field, &sectors);
+		else if (field.tag == 5 || field.tag == 6)
+			valid = valid && field_text(&field) && file_expect(field.tag == 5 ? 'f' : 'o', field.value);
 		else
 			valid = false;
 	}

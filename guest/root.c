@@ -21,6 +21,28 @@ static size_t volume_count; /* places in /volume */
 /* Of the zone's process 1, which sees neither any more by a path: for files that are bound, and the machine's devices. */
 static int files_directory = -1, devices_directory = -1;
 
+/* Files that RUN will have content for, by their numbers: they are mounted before. */
+#define EXPECTED_LIMIT 8
+static struct mount_request expected[EXPECTED_LIMIT];
+static size_t expected_count;
+
+bool file_expect(char kind, const char *path)
+{
+	if (expected_count == EXPECTED_LIMIT || path[0] != '/')
+		return false;
+	struct mount_request file = { .kind = kind, .path = strdup(path), .content = "" };
+	expected[expected_count++] = file;
+	return file.path != NULL;
+}
+
+static size_t find_expected(const struct mount_request *request)
+{
+	size_t at = 0;
+	while (at < expected_count && (request->kind != expected[at].kind || strcmp(request->path, expected[at].path) != 0))
+		at++;
+	return at;
+}
+
 #define HARMLESS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static void numbered(struct text *path, const char *start, size_t number)
@@ -142,12 +164,31 @@ static bool system_mounts(int root)
 }
 
 /* A file that is put over a path is written where only this process has a way to. */
+static void name_file(struct text *path, size_t number)
+{
+	numbered(path, "", (size_t)files_directory);
+	text_add(path, "/");
+	text_number(path, number);
+}
+
+/* One that is not there is optional, and the image has nothing at its path. */
+static bool fill_file(const struct mount_request *request, size_t number)
+{
+	struct text path;
+	name_file(&path, number);
+	int file = open(text_of(&path), O_WRONLY | O_CLOEXEC);
+	if (file < 0 && errno == ENOENT && request->kind == 'o')
+		return true;
+	if (file < 0 || write(file, request->content, request->length) != (ssize_t)request->length)
+		return failed("mount", errno, "writing the file of", request->path);
+	close(file);
+	return true;
+}
+
 static bool bind_file(int target, const struct mount_request *request, size_t number)
 {
 	struct text source;
-	numbered(&source, "", (size_t)files_directory);
-	text_add(&source, "/");
-	text_number(&source, number);
+	name_file(&source, number);
 	int file = open(text_of(&source), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
 	if (file < 0 || write(file, request->content, request->length) != (ssize_t)request->length)
 		return failed("mount", errno, "writing the file of", request->path);
@@ -206,6 +247,9 @@ bool root_enter(void)
 		return failed("mount", errno, "opening", "/proc");
 	if (!system_mounts(top) || !devices_make(top))
 		return false;
+	for (size_t at = 0; at < expected_count; at++)
+		if (!requested_mount(top, &expected[at], at))
+			return false;
 	static const char *const own[] = { "/lower", "/rw", "/pts", "/sys", "/dev", "/proc" };
 	for (size_t at = 0; at < sizeof own / sizeof *own; at++)
 		umount2(own[at], MNT_DETACH);
@@ -223,9 +267,12 @@ bool root_furnish(struct root *root)
 		return failed("mount", errno, "opening", "/");
 	if (root->console && !console_make(root->terminal))
 		return failed("mount", errno, "mounting", "/dev/console");
-	for (size_t at = 0; at < root->mount_count; at++)
-		if (!requested_mount(top, &root->mounts[at], at))
+	for (size_t at = 0; at < root->mount_count; at++) {
+		struct mount_request *request = &root->mounts[at];
+		size_t number = find_expected(request);
+		if (number < expected_count ? !fill_file(request, number) : !requested_mount(top, request, expected_count + at))
 			return false;
+	}
 	if (root->read_only && root->directory)
 		close(path_make(top, root->directory, PATH_DIRECTORY)); /* if it cannot be made, the workload finds that out */
 	if (root->read_only && !mount_at(top, NULL, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))

@@ -24,16 +24,18 @@ void status_fields(struct buffer *out)
 {
 	char text[2048];
 	struct statvfs upper;
+	add_number_field(out, 1, zone_state);
+	if (zone_state < ZONE_RUNNING)
+		return; /* a machine out of a saved state is asked this first, and all takes its time */
 	read_small_file("/proc/meminfo", text, sizeof text);
 	uint64_t all = number_after(text, "MemTotal:") * 1024, available = number_after(text, "MemAvailable:") * 1024;
-	add_number_field(out, 1, zone_state);
 	size_t processes_of_zone = zone_state == ZONE_RUNNING && zone_process > 0 ? each_process(NULL, 0) : 0;
 	if (processes_of_zone > 0 && workload->pid != zone_process)
 		processes_of_zone--; /* the reaper */
 	add_number_field(out, 2, processes_of_zone);
 	add_number_field(out, 3, all - available);
 	add_number_field(out, 4, all);
-	if (zone_state >= ZONE_RUNNING && statvfs("/rw", &upper) == 0) {
+	if (statvfs("/rw", &upper) == 0) {
 		add_number_field(out, 5, (uint64_t)(upper.f_blocks - upper.f_bfree) * upper.f_frsize);
 		add_number_field(out, 6, (uint64_t)upper.f_blocks * upper.f_frsize);
 	}

@@ -98,7 +98,10 @@ static _Noreturn void first_process(int order, int answer)
 
 static _Noreturn void second_process(int order)
 {
+	static struct identity root;
 	int error = errno;
+	if (error == 0)
+		find_user("", &root); /* the image's files are read by then */
 	struct plan *plan = wait_for_plan(order);
 	if (error == 0)
 		become(&plan->program, &streams);

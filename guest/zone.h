@@ -167,6 +167,7 @@ struct root {
 bool upper_prepare(void);
 bool upper_mount(uint64_t bytes, const char *device);
 bool volumes_mount(const struct root *root);
+bool file_expect(char kind, const char *path); /* one that RUN will have content for */
 bool root_enter(void); /* in the workload's mount namespace */
 bool root_furnish(struct root *root);
 bool devices_make(int root);

@@ -31,13 +31,18 @@ const userNetwork = {
   nameserver: '10.0.2.3',
 };
 
-/** BOOT: which disk the image is on. */
+/** Files that every RUN has content for, whatever the zone. */
+const files = { hosts: '/etc/hosts', hostname: '/etc/hostname', machineId: '/etc/machine-id' };
+
+/** BOOT: which disk the image is on, and the files that RUN will bring. */
 export function writeBoot(image: ZoneImage, plan: DiskPlan): Uint8Array {
   const writer = new FieldWriter().word(bootField.device, plan.image).word(bootField.type, image.type);
   if (image.verity !== undefined && plan.tree !== undefined) {
     const { table, sectors } = image.verity.table(`/dev/${plan.image}`, `/dev/${plan.tree}`);
     writer.word(bootField.verity, table).number(bootField.veritySectors, sectors);
   }
+  writer.word(bootField.file, files.hosts).word(bootField.file, files.hostname);
+  writer.word(bootField.optionalFile, files.machineId);
   return writer.finish();
 }
 
@@ -62,10 +67,10 @@ export function writeRun(furniture: ZoneFurniture, plan: DiskPlan, workload: Pro
   }
   writer.texts(
     runField.file,
-    '/etc/hosts',
+    files.hosts,
     hosts(hostname, network === 'user' ? userNetwork.own : '127.0.1.1'),
   );
-  writer.texts(runField.file, '/etc/hostname', `${hostname}\n`);
+  writer.texts(runField.file, files.hostname, `${hostname}\n`);
   furniture.volumes.forEach(({ type, path, readOnly }, index) => {
     writer.texts(runField.volume, plan.volumes[index]!, type, path, readOnly ? 'ro' : 'rw');
   });
