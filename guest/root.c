@@ -197,6 +197,19 @@ static bool bind_file(int target, const struct mount_request *request, size_t nu
 	return mount_at(target, text_of(&source), NULL, MS_BIND, NULL) || failed("mount", errno, "mounting", request->path);
 }
 
+/* So that the list of mounts shows the name of the device, where /proc is not covered by another mount. */
+static bool mount_by_name(int target, const char *name, const char *type, unsigned long flags)
+{
+	struct text path;
+	int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	numbered(&path, "/proc/self/fd/", (size_t)target);
+	bool mounted = here >= 0 && fchdir(devices_directory) == 0 && mount(name, text_of(&path), type, flags, NULL) == 0;
+	if (here >= 0 && fchdir(here) != 0)
+		mounted = false;
+	close(here);
+	return mounted;
+}
+
 /* The same filesystem that init has mounted. One that can only be read is so there, whatever was asked for. */
 static bool mount_volume(int target, const struct mount_request *request)
 {
@@ -204,7 +217,8 @@ static bool mount_volume(int target, const struct mount_request *request)
 	unsigned long flags = MS_NODEV | (request->read_only ? MS_RDONLY : 0);
 	numbered(&source, "", (size_t)devices_directory);
 	text_add(&source, request->device + strlen("/dev"));
-	return mount_at(target, text_of(&source), request->type, flags, NULL) ||
+	return mount_by_name(target, request->device + strlen("/dev/"), request->type, flags) ||
+		mount_at(target, text_of(&source), request->type, flags, NULL) ||
 		(errno == EBUSY && mount_at(target, text_of(&source), request->type, flags | MS_RDONLY, NULL)) ||
 		failed("volume", errno, "mounting", request->path);
 }

@@ -46,7 +46,14 @@ export const fromGuest = {
   status: 77,
 } as const;
 
-export const bootField = { device: 1, type: 2, verity: 3, veritySectors: 4, file: 5, optionalFile: 6 } as const;
+export const bootField = {
+  device: 1,
+  type: 2,
+  verity: 3,
+  veritySectors: 4,
+  file: 5,
+  optionalFile: 6,
+} as const;
 
 export const runField = {
   entropy: 1,
