@@ -28,7 +28,7 @@ mkdir -p bin etc/conf.d usr/lib/deep/er var/log tmp empty
 echo sh > bin/sh; chmod 4755 bin/sh; ln bin/sh bin/bash; ln -s sh bin/ash
 for i in 1 2 3 4 5; do echo "conf $i" > etc/conf.d/$i; head -c $((i * 7000)) /dev/zero > usr/lib/deep/$i; done
 echo one > usr/lib/deep/er/one; echo two > usr/lib/deep/er/two
-ln -s ../usr/lib etc/lib; ln -s /nowhere var/dangling
+ln -s ../usr/lib etc/lib; ln -s none var/dangling
 mkfifo var/pipe; mknod var/null c 1 3; chmod 1777 tmp; chown 33:44 var/log
 setfattr -n user.kept -v yes etc/conf.d/1; setfattr -n trusted.kept -v yes usr/lib
 chmod 0751 .; find . -depth -exec touch -h -d @1500000000.5 {} +
