@@ -12,6 +12,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   host: ['error', 'tree', 'bytes'],
   tar: ['error', 'tree', 'bytes'],
   squashfs: ['error', 'tree', 'bytes'],
+  erofs: ['error', 'tree', 'bytes'],
   content: ['error', 'tree', 'bytes', 'oci'],
   verity: ['error', 'bytes', 'host'],
   store: ['error', 'tree', 'bytes', 'oci', 'host', 'content', 'verity'],
@@ -19,7 +20,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   archive: ['error', 'tree', 'bytes', 'oci', 'host', 'tar', 'content'],
   layer: ['error', 'tree', 'bytes', 'oci', 'host', 'tar'],
   merge: ['error', 'tree', 'layer'],
-  render: 'error tree bytes oci host tar squashfs content archive layer merge'.split(' '),
+  overlay: ['error', 'tree', 'layer', 'merge'],
+  // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
+  render: 'error tree bytes oci host tar squashfs erofs content archive layer merge overlay'.split(' '),
+  // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
+  stack: 'error tree bytes oci host tar erofs content verity store layer merge overlay render'.split(' '),
   pull: 'error tree bytes oci host content store registry archive'.split(' '),
   initramfs: ['error', 'tree', 'bytes'],
   kernel: 'error tree bytes oci host tar squashfs initramfs'.split(' '),
@@ -27,7 +32,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
   zone: 'error tree bytes oci host tar squashfs content store layer render verity initramfs kernel vmm'.split(' '),
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
-  engine: 'error tree bytes oci host tar squashfs content store registry archive layer merge render pull verity initramfs kernel vmm zone'.split(' '),
+  engine: 'error tree bytes oci host tar squashfs erofs content store registry archive layer merge overlay render stack pull verity initramfs kernel vmm zone'.split(' '),
   cli: ['error', 'tree', 'engine'],
 };
 

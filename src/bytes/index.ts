@@ -3,10 +3,12 @@
  * (`pool`). The library's users get codecs and structs; a format of their own can be written with them.
  */
 export * from './codec/index.ts';
+export { bytesSource, type ImageSource } from './image-source.ts';
 export type { RandomAccess } from './random-access.ts';
 export {
   type Field,
   i16,
+  i64,
   octets,
   type Struct,
   StructError,

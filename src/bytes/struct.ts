@@ -181,6 +181,27 @@ export const u64: Field<number> = {
   },
 };
 
+/** Two's complement, as a safe integer; what is beyond is an error. */
+export const i64: Field<number> = {
+  size: 8,
+  read(bytes, offset) {
+    if (bytes[offset + 7]! < 0x80) return read64(bytes, offset);
+    const low = 0xffffffff - read32(bytes, offset);
+    const high = 0xffffffff - read32(bytes, offset + 4);
+    if (high > 0x1ffffe) {
+      const reason = 'it is beyond -2^53';
+      throw new StructError('corrupt', reason, { detail: { reason } });
+    }
+    return -(high * 0x100000000 + low) - 1;
+  },
+  write(bytes, offset, value) {
+    check(value, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+    const high = Math.floor(value / 0x100000000);
+    write32(bytes, offset, value - high * 0x100000000);
+    write32(bytes, offset + 4, high < 0 ? high + 0x100000000 : high);
+  },
+};
+
 /** As `u64`, with all bits set for "there is none". */
 export const u64OrNone: Field<number | undefined> = {
   size: 8,

@@ -18,7 +18,7 @@ import { SquashfsError } from './error.ts';
 import { readInode, type StoredDirectory, type StoredInode } from './inode-reader.ts';
 import { exportEntry, fragmentEntry, idEntry, type Superblock, squashfsFlags, superblock } from './layout.ts';
 import { corrupt, type LookupTable, MetadataReader } from './metadata-reader.ts';
-import type { ImageSource } from './source.ts';
+import type { ImageSource } from '../bytes/image-source.ts';
 import { readSuperblock } from './superblock-reader.ts';
 import { XattrReader } from './xattr-reader.ts';
 

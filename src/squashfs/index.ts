@@ -26,5 +26,5 @@ export { type OpenOptions, openSquashfs, type SquashfsImage } from './image.ts';
 export type { StoredDirectory, StoredFile, StoredInode } from './inode-reader.ts';
 export { type Superblock, superblockSize } from './layout.ts';
 export type { TableOutput } from './metadata-writer.ts';
-export { bytesSource, type ImageSource } from './source.ts';
+export { bytesSource, type ImageSource } from '../bytes/image-source.ts';
 export { paddedSize, type TableOptions, writeTables } from './table-writer.ts';

@@ -10,7 +10,7 @@ import {
   xattrValue,
 } from './layout.ts';
 import { corrupt, type LookupTable, type MetadataCursor, type MetadataReader } from './metadata-reader.ts';
-import type { ImageSource } from './source.ts';
+import type { ImageSource } from '../bytes/image-source.ts';
 
 const outOfLine = struct({ reference: u64 });
 
