@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { ShaleError } from '../error/index.ts';
 import type { ImageSource } from '../bytes/image-source.ts';
+import { ShaleError } from '../error/index.ts';
 
 /** A file to read an image from, by descriptor. Throws as `fs` does. */
 export class ImageFile implements ImageSource, Disposable {

@@ -1,2 +1,2 @@
-export { emptyFile, type ErofsAlgorithm, type FileData, hole } from './data.ts';
+export { type ErofsAlgorithm, emptyFile, type FileData, hole } from './data.ts';
 export { ErofsError } from './error.ts';

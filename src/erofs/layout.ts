@@ -87,7 +87,13 @@ export const deviceSlot = struct({
 });
 
 /** Bits 1 to 3 of an inode's format; bit 0 says that it is extended. */
-export const dataLayout = { plain: 0, compressedFull: 1, inline: 2, compressedCompact: 3, chunked: 4 } as const;
+export const dataLayout = {
+  plain: 0,
+  compressedFull: 1,
+  inline: 2,
+  compressedCompact: 3,
+  chunked: 4,
+} as const;
 
 /** 32 bytes, for inodes whose numbers are small and whose time is the superblock's. */
 export const compactInode = struct({
@@ -189,7 +195,12 @@ export const zstdConfig = struct({ format: u8, windowLog: u8, reserved: octets(4
 
 /** Before the cluster indexes of a compressed inode, aligned to 8; with the full layout 8 unused bytes follow. */
 export const clusterHeader = struct({ fragmentOffset: u32, advice: u16, algorithms: u8, clusterBits: u8 });
-export const clusterAdvice = { compacted2: 0x1, bigCluster1: 0x2, bigCluster2: 0x4, interlaced: 0x10 } as const;
+export const clusterAdvice = {
+  compacted2: 0x1,
+  bigCluster1: 0x2,
+  bigCluster2: 0x4,
+  interlaced: 0x10,
+} as const;
 /** One for each block of the file; `place` is a block, or the distances to the head and to the next head, 16 bits each. */
 export const clusterIndex = struct({ advice: u16, offset: u16, place: u32 });
 export const clusterType = { plain: 0, head1: 1, tail: 2, head2: 3 } as const;

@@ -1,8 +1,8 @@
 import type { BlockDecompressor } from '../bytes/codec/types.ts';
+import type { ImageSource } from '../bytes/image-source.ts';
 import type { FileData } from './data.ts';
 import { blockStored, type fragmentEntry } from './layout.ts';
 import { corrupt, type LookupTable, undecodable } from './metadata-reader.ts';
-import type { ImageSource } from '../bytes/image-source.ts';
 
 /** Fragment blocks that are kept decoded: files that share one are mostly read one after the other. */
 const cachedFragments = 8;

@@ -1,5 +1,6 @@
 import { createBlockDecompressor } from '../bytes/codec/block.ts';
 import type { BlockDecompressor } from '../bytes/codec/types.ts';
+import type { ImageSource } from '../bytes/image-source.ts';
 import {
   type ByteString,
   type Inode,
@@ -18,7 +19,6 @@ import { SquashfsError } from './error.ts';
 import { readInode, type StoredDirectory, type StoredInode } from './inode-reader.ts';
 import { exportEntry, fragmentEntry, idEntry, type Superblock, squashfsFlags, superblock } from './layout.ts';
 import { corrupt, type LookupTable, MetadataReader } from './metadata-reader.ts';
-import type { ImageSource } from '../bytes/image-source.ts';
 import { readSuperblock } from './superblock-reader.ts';
 import { XattrReader } from './xattr-reader.ts';
 

@@ -17,6 +17,8 @@
  * `openSquashfs` reads images by any writer: the whole tree, or single paths without the rest of it. Images come from
  * outside; whatever is wrong with one is a SquashfsError, and memory stays within a budget.
  */
+
+export { bytesSource, type ImageSource } from '../bytes/image-source.ts';
 export { BlockWriter, type BlockWriterOptions } from './block-writer.ts';
 export { compressorOptions, type SquashfsCompression } from './compressor.ts';
 export { emptyFile, type FileData, type FragmentBlock } from './data.ts';
@@ -26,5 +28,4 @@ export { type OpenOptions, openSquashfs, type SquashfsImage } from './image.ts';
 export type { StoredDirectory, StoredFile, StoredInode } from './inode-reader.ts';
 export { type Superblock, superblockSize } from './layout.ts';
 export type { TableOutput } from './metadata-writer.ts';
-export { bytesSource, type ImageSource } from '../bytes/image-source.ts';
 export { paddedSize, type TableOptions, writeTables } from './table-writer.ts';

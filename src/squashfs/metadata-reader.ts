@@ -1,9 +1,9 @@
 import type { BlockDecompressor } from '../bytes/codec/types.ts';
+import type { ImageSource } from '../bytes/image-source.ts';
 import { type Struct, StructError } from '../bytes/struct.ts';
 import { ShaleError } from '../error/index.ts';
 import { SquashfsError } from './error.ts';
 import { blockPosition, metadataSize, metadataStored } from './layout.ts';
-import type { ImageSource } from '../bytes/image-source.ts';
 
 /** Which table is read, for messages. */
 export type TableName =

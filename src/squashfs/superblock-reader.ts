@@ -1,8 +1,8 @@
+import type { ImageSource } from '../bytes/image-source.ts';
 import { type CompressorName, findCompressor } from './compressor.ts';
 import { SquashfsError } from './error.ts';
 import { maxBlockSize, minBlockSize, type Superblock, squashfsMagic, superblock } from './layout.ts';
 import { corrupt } from './metadata-reader.ts';
-import type { ImageSource } from '../bytes/image-source.ts';
 
 /** Reads and checks the superblock. SquashfsError `invalid` when it is no squashfs at all. */
 export function readSuperblock(

@@ -1,3 +1,4 @@
+import type { ImageSource } from '../bytes/image-source.ts';
 import { struct, u64 } from '../bytes/struct.ts';
 import type { ByteString, Xattrs } from '../tree/index.ts';
 import type { Budget } from './budget.ts';
@@ -10,7 +11,6 @@ import {
   xattrValue,
 } from './layout.ts';
 import { corrupt, type LookupTable, type MetadataCursor, type MetadataReader } from './metadata-reader.ts';
-import type { ImageSource } from '../bytes/image-source.ts';
 
 const outOfLine = struct({ reference: u64 });
 
