@@ -1,0 +1,114 @@
+import { closeSync, openSync, writevSync } from 'node:fs';
+import { type FileData, hole } from '../../erofs/data.ts';
+import { FileLayout, type Segment } from '../../erofs/file-layout.ts';
+import { wrapErrno } from '../../error/index.ts';
+
+/** Where an ingest thread puts the contents of a layer: a file that exists, from this position on, in blocks of this size. */
+export interface ExtractionTarget {
+  readonly path: string;
+  readonly start: number;
+  readonly blockBytes: number;
+}
+
+/** The system takes 1024 at once. */
+const mostViews = 1000;
+
+/**
+ * Writes a layer's contents into a file, each where `FileLayout` places it, as they come out of the decompressor: without a
+ * copy, in runs of up to a slab. Views that were handed over are used until `flush`.
+ */
+export class Extraction implements Disposable {
+  readonly #target: ExtractionTarget;
+  readonly #layout: FileLayout;
+  readonly #file: number;
+  readonly #zeros: Uint8Array;
+  #data: FileData | undefined;
+  #size = 0;
+  #offset = 0;
+  /** What was not written yet: it belongs at `#position`. */
+  #views: Uint8Array[] = [];
+  #position = 0;
+  #length = 0;
+
+  constructor(target: ExtractionTarget) {
+    this.#target = target;
+    this.#layout = new FileLayout(target.blockBytes, target.start);
+    this.#zeros = new Uint8Array(target.blockBytes);
+    try {
+      this.#file = openSync(target.path, 'r+');
+    } catch (error) {
+      throw wrapErrno(error, `cannot open ${target.path}`);
+    }
+  }
+
+  begin(size: number, segments: readonly Segment[] | undefined): void {
+    this.#data = this.#layout.place(size, segments);
+    this.#size = size;
+    this.#offset = 0;
+  }
+
+  data(view: Uint8Array): void {
+    const data = this.#data!;
+    if (data.kind === 'plain') {
+      this.#put(data.start + this.#offset, view);
+      this.#offset += view.length;
+      if (this.#offset === this.#size) this.#pad(data.start + this.#size);
+      return;
+    }
+    if (data.kind !== 'chunked') return;
+    const { chunkBytes, starts } = data;
+    for (let at = 0; at < view.length; ) {
+      const within = this.#offset % chunkBytes;
+      const start = starts[Math.floor(this.#offset / chunkBytes)]!;
+      const take = Math.min(view.length - at, chunkBytes - within);
+      // A hole cannot be where a segment is: the layout was made of the same map.
+      if (start !== hole) this.#put(start + within, view.subarray(at, at + take));
+      at += take;
+      this.#offset += take;
+    }
+  }
+
+  /** Zeros: the file has them already, for nothing was written there. */
+  hole(length: number): void {
+    this.#offset += length;
+  }
+
+  /** Writes what was handed over; views of it are free again. */
+  flush(): void {
+    const views = this.#views;
+    if (views.length === 0) return;
+    try {
+      for (let [first, position] = [0, this.#position]; first < views.length; ) {
+        let written = writevSync(this.#file, first === 0 ? views : views.slice(first), position);
+        position += written;
+        while (first < views.length && written >= views[first]!.length) written -= views[first++]!.length;
+        if (written > 0) views[first] = views[first]!.subarray(written);
+      }
+    } catch (error) {
+      throw wrapErrno(error, `cannot write ${this.#target.path}`);
+    }
+    this.#views = [];
+    this.#length = 0;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+
+  #put(position: number, view: Uint8Array): void {
+    if (
+      this.#views.length > 0 &&
+      (position !== this.#position + this.#length || this.#views.length >= mostViews)
+    )
+      this.flush();
+    if (this.#views.length === 0) this.#position = position;
+    this.#views.push(view);
+    this.#length += view.length;
+  }
+
+  /** Fills the last block, so that the next content is in the same run. */
+  #pad(end: number): void {
+    const over = end % this.#target.blockBytes;
+    if (over > 0) this.#put(end, this.#zeros.subarray(over));
+  }
+}
