@@ -5,7 +5,7 @@ import { SquashfsError } from './error.ts';
 import { gzipOptions, lz4Options, lzoOptions, metadataStored, xzOptions, zstdOptions } from './layout.ts';
 
 /** `none` stores everything as it is. */
-export type SquashfsCompression = BlockAlgorithm | 'none';
+export type SquashfsCompression = Exclude<BlockAlgorithm, 'deflate'> | 'none';
 
 /** The superblock's compressor numbers. `lzma` and `lzo` can be named, not read. */
 export const compressorIds = { gzip: 1, lzma: 2, lzo: 3, xz: 4, lz4: 5, zstd: 6 } as const;

@@ -1,4 +1,4 @@
-import { constants, deflateSync, inflateSync } from 'node:zlib';
+import { constants, deflateRawSync, deflateSync, inflateRawSync, inflateSync } from 'node:zlib';
 import { CodecError, corrupt } from './error.ts';
 import { storeSmaller } from './scratch.ts';
 import type { BlockCompressor, BlockDecompressor } from './types.ts';
@@ -9,30 +9,37 @@ export interface BlockOptions {
   readonly handle?: boolean;
 }
 
+export interface ZlibBlockOptions extends BlockOptions {
+  /** Deflate as it is (RFC 1951), without the frame that makes it a zlib stream (RFC 1950). Default: with it. */
+  readonly raw?: boolean;
+}
+
 /**
- * squashfs calls it gzip; a block is a zlib stream (RFC 1950). Each block has a context of its own, which costs a
+ * squashfs calls it gzip, with the frame; EROFS calls it deflate, without. Each block has a context of its own, which costs a
  * hundredth of the time: zlib as Node has it looks at bytes behind the input, and after `reset` these are of the block
  * before, so that a kept context's output would depend on what a thread happened to do earlier.
  */
 export class ZlibBlockCompressor implements BlockCompressor {
   readonly #level: number;
   readonly #useHandle: boolean;
+  readonly #raw: boolean;
   #scratch = new Uint8Array(0);
 
-  constructor(level: number, options: BlockOptions = {}) {
+  constructor(level: number, options: ZlibBlockOptions = {}) {
     this.#level = level;
     this.#useHandle = options.handle ?? hasZlibHandle();
+    this.#raw = options.raw ?? false;
   }
 
   compress(input: Uint8Array, output: Uint8Array): number {
     // What does not fit into the block's own size is of no use: no more room than that is ever needed.
     const room = input.length;
     if (room === 0) return 0;
-    if (!this.#useHandle) return storeSmaller(deflateSync(input, { level: this.#level }), room, output);
+    if (!this.#useHandle) return storeSmaller(this.#slow(input), room, output);
     const direct = output.length >= room;
     if (!direct && this.#scratch.length < room) this.#scratch = new Uint8Array(room);
     const target = direct ? output : this.#scratch;
-    const handle = new ZlibHandle('deflate', this.#level);
+    const handle = new ZlibHandle(this.#raw ? 'deflate-raw' : 'deflate', this.#level);
     handle.write(constants.Z_FINISH, input, 0, room, target, 0, room);
     const { failure, produced } = handle;
     handle.close();
@@ -42,15 +49,22 @@ export class ZlibBlockCompressor implements BlockCompressor {
     return direct ? produced : storeSmaller(target.subarray(0, produced), room, output);
   }
 
+  #slow(input: Uint8Array): Uint8Array {
+    return (this.#raw ? deflateRawSync : deflateSync)(input, { level: this.#level });
+  }
+
   close(): void {}
 }
 
 export class ZlibBlockDecompressor implements BlockDecompressor {
   readonly #handle: ZlibHandle | undefined;
   readonly #spare = new Uint8Array(1);
+  readonly #raw: boolean;
 
-  constructor(options: BlockOptions = {}) {
-    this.#handle = (options.handle ?? hasZlibHandle()) ? new ZlibHandle('inflate') : undefined;
+  constructor(options: ZlibBlockOptions = {}) {
+    this.#raw = options.raw ?? false;
+    const kind = this.#raw ? 'inflate-raw' : 'inflate';
+    this.#handle = (options.handle ?? hasZlibHandle()) ? new ZlibHandle(kind) : undefined;
   }
 
   decompress(input: Uint8Array, output: Uint8Array): number {
@@ -86,7 +100,7 @@ export class ZlibBlockDecompressor implements BlockDecompressor {
     let result: { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
     try {
       const options = { maxOutputLength: Math.max(1, output.length), info: true };
-      result = inflateSync(input, options) as unknown as typeof result;
+      result = (this.#raw ? inflateRawSync : inflateSync)(input, options) as unknown as typeof result;
     } catch (cause) {
       throw corrupt(`deflate: ${(cause as Error).message}`, { cause });
     }

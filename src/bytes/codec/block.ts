@@ -23,6 +23,7 @@ export function createBlockCompressor(
   }
   if (algorithm === 'zstd') return new ZstdBlockCompressor(level);
   if (algorithm === 'gzip') return new ZlibBlockCompressor(level);
+  if (algorithm === 'deflate') return new ZlibBlockCompressor(level, { raw: true });
   if (algorithm === 'lz4') return new Lz4BlockCompressor();
   const availability = isAvailable('xz');
   if (!availability.available) throw new CodecError('unsupported', availability.reason);
@@ -33,6 +34,7 @@ export function createBlockCompressor(
 export function createBlockDecompressor(algorithm: BlockAlgorithm): BlockDecompressor {
   if (algorithm === 'zstd') return new ZstdBlockDecompressor();
   if (algorithm === 'gzip') return new ZlibBlockDecompressor();
+  if (algorithm === 'deflate') return new ZlibBlockDecompressor({ raw: true });
   if (algorithm === 'lz4') return new Lz4BlockDecompressor();
   return new XzBlockDecompressor();
 }

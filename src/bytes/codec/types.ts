@@ -20,8 +20,11 @@ export interface Decompressor {
   close(): void;
 }
 
-/** Block codecs of squashfs and EROFS. */
-export type BlockAlgorithm = 'gzip' | 'xz' | 'lz4' | 'zstd';
+/**
+ * Block codecs of squashfs and EROFS. `gzip` is what squashfs calls so, a zlib stream (RFC 1950); `deflate`, which EROFS has,
+ * is the same without its frame (RFC 1951).
+ */
+export type BlockAlgorithm = 'gzip' | 'deflate' | 'xz' | 'lz4' | 'zstd';
 
 /**
  * Compresses one whole block into `output` and returns the compressed length; 0 when the result would not be

@@ -39,6 +39,7 @@ const kinds = {
   inflate: () => zlib.createInflate(),
   'inflate-raw': () => zlib.createInflateRaw(),
   deflate: (level: number) => zlib.createDeflate({ level }),
+  'deflate-raw': (level: number) => zlib.createDeflateRaw({ level }),
   'zstd-decompress': () => zlib.createZstdDecompress(),
   'zstd-compress': (level: number) =>
     zlib.createZstdCompress({ params: { [zlib.constants.ZSTD_c_compressionLevel]: level } }),
@@ -122,6 +123,7 @@ function check(): boolean {
     const text = new Uint8Array(1000).fill(7);
     return (
       roundTrip(text, 'deflate', 'inflate', zlib.constants.Z_FINISH) &&
+      roundTrip(text, 'deflate-raw', 'inflate-raw', zlib.constants.Z_FINISH) &&
       roundTrip(text, 'zstd-compress', 'zstd-decompress', zlib.constants.ZSTD_e_end)
     );
   } catch {

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { constants, deflateSync, inflateSync, zstdCompressSync } from 'node:zlib';
+import {
+  constants,
+  deflateRawSync,
+  deflateSync,
+  inflateRawSync,
+  inflateSync,
+  zstdCompressSync,
+} from 'node:zlib';
 import { ZlibBlockCompressor, ZlibBlockDecompressor } from '../../../src/bytes/codec/block-zlib.ts';
 import { ZstdBlockCompressor, ZstdBlockDecompressor } from '../../../src/bytes/codec/block-zstd.ts';
 import {
@@ -20,6 +27,7 @@ const availability = isAvailable('xz');
 const noXz = availability.available ? false : availability.reason;
 const algorithms: readonly (readonly [BlockAlgorithm, string | false])[] = [
   ['gzip', false],
+  ['deflate', false],
   ['zstd', false],
   ['lz4', false],
   ['xz', noXz],
@@ -104,13 +112,18 @@ for (const [algorithm, skip] of algorithms) {
 }
 
 test('blocks without the zlib handle: the same bytes', () => {
-  roundTrip(new ZlibBlockCompressor(9, { handle: false }), new ZlibBlockDecompressor({ handle: false }));
+  for (const raw of [false, true]) {
+    const options = { handle: false, raw };
+    roundTrip(new ZlibBlockCompressor(9, options), new ZlibBlockDecompressor(options));
+  }
   roundTrip(new ZstdBlockCompressor(3, { handle: false }), new ZstdBlockDecompressor({ handle: false }));
   const [one, two] = [new Uint8Array(blockSize * 3), new Uint8Array(blockSize * 3)];
   for (const block of blocks) {
-    const size = new ZlibBlockCompressor(9).compress(block, one);
-    assert.equal(new ZlibBlockCompressor(9, { handle: false }).compress(block, two), size);
-    assert.deepEqual(one.subarray(0, size), two.subarray(0, size));
+    for (const raw of [false, true]) {
+      const size = new ZlibBlockCompressor(9, { raw }).compress(block, one);
+      assert.equal(new ZlibBlockCompressor(9, { handle: false, raw }).compress(block, two), size);
+      assert.deepEqual(one.subarray(0, size), two.subarray(0, size));
+    }
   }
 });
 
@@ -138,6 +151,17 @@ test('gzip: a block is a zlib stream', () => {
     if (size === 0) continue;
     assert.ok(inflateSync(output.subarray(0, size)).equals(block));
     assert.ok(deflateSync(block, { level: 9 }).equals(output.subarray(0, size)));
+  }
+});
+
+test('deflate: a block is deflate without a frame', () => {
+  const compressor = createBlockCompressor('deflate', 6);
+  for (const block of blocks) {
+    const output = new Uint8Array(block.length);
+    const size = compressor.compress(block, output);
+    if (size === 0) continue;
+    assert.ok(inflateRawSync(output.subarray(0, size)).equals(block));
+    assert.ok(deflateRawSync(block, { level: 6 }).equals(output.subarray(0, size)));
   }
 });
 

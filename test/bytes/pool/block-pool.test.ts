@@ -73,7 +73,7 @@ function decode(
   return blocks;
 }
 
-for (const algorithm of ['zstd', 'gzip', 'lz4', undefined] as const) {
+for (const algorithm of ['zstd', 'gzip', 'deflate', 'lz4', undefined] as const) {
   test(`blocks come back in order: plain, compressed, zeros (${algorithm ?? 'no compression'})`, async () => {
     await using bench = createBench({ ...(algorithm && { algorithm }) });
     const noise = randomBytes(blockBytes);
@@ -129,7 +129,7 @@ test('a marked block keeps its zeros', async () => {
   }
 });
 
-for (const algorithm of ['zstd', 'gzip', 'lz4', 'xz'] as const) {
+for (const algorithm of ['zstd', 'gzip', 'deflate', 'lz4', 'xz'] as const) {
   test(`a slab of noise fits into a slab, in blocks of 4 KiB and of 1 MiB (${algorithm})`, async () => {
     const noise = randomBytes(slabBytes);
     for (const size of [4096, slabBytes]) {
