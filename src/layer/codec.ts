@@ -30,7 +30,7 @@ const magic = 0x53484c58;
 const headerBytes = 12;
 
 /** The version of a stored index. A cache keys its indexes by it: another version's are computed anew. */
-export const indexVersion = 1;
+export const indexVersion = 2;
 
 export function encodeIndex(index: LayerIndex): Uint8Array<ArrayBuffer> {
   const entries = encodeEntries(index.entries);

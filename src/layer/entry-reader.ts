@@ -1,7 +1,17 @@
 import { type ByteString, noXattrs, type Timestamp, type Xattrs } from '../tree/index.ts';
-import type { LayerEntry } from './entry.ts';
+import type { LayerEntry, LayerFile } from './entry.ts';
 import { LayerError } from './error.ts';
-import { beforeEpoch, hasXattrs, kindMask, kinds, maximumShared, sameOwner, sameTime } from './record.ts';
+import {
+  beforeEpoch,
+  blockBytes,
+  hasXattrs,
+  kindMask,
+  kinds,
+  maximumShared,
+  sameOwner,
+  sameTime,
+  storedBytes,
+} from './record.ts';
 
 /** Reads the records of `record.ts`. Any other bytes: LayerError `corrupt`, with the offset. */
 export class EntryReader {
@@ -13,6 +23,7 @@ export class EntryReader {
   #uid = 0;
   #gid = 0;
   #mtime: Timestamp = { seconds: 0, nanoseconds: 0 };
+  #dataEnd = 0;
   readonly #sets: Xattrs[] = [];
 
   constructor(bytes: Uint8Array) {
@@ -41,8 +52,13 @@ export class EntryReader {
     const mtime = this.#mtime;
     const xattrs = (head & hasXattrs) === 0 ? noXattrs : this.#xattrs();
     switch (type) {
-      case 'file':
-        return { type, path, mode, uid, gid, mtime, xattrs, size: this.number() };
+      case 'file': {
+        const size = this.number();
+        const place = this.number();
+        const segments = place > 0 && place % 2 === 0 ? this.#segments(size) : undefined;
+        const offset = place === 0 ? undefined : this.#offset(Math.ceil(place / 2) - 1, size, segments);
+        return { type, path, mode, uid, gid, mtime, xattrs, size, offset, segments };
+      }
       case 'symlink':
         return { type, path, mode, uid, gid, mtime, xattrs, target: this.#string() };
       case 'block':
@@ -115,6 +131,27 @@ export class EntryReader {
     else for (let index = 0; index < rest; index += 1) path[shared + index] = this.#bytes[from + index]!;
     this.#pathLength = length;
     return path.toString('latin1', 0, length);
+  }
+
+  /** `blocks` behind the data of the file before. */
+  #offset(blocks: number, size: number, segments: LayerFile['segments']): number {
+    const offset = this.#dataEnd + blocks * blockBytes;
+    if (offset > Number.MAX_SAFE_INTEGER) throw this.#corrupt('data beyond any tar');
+    this.#dataEnd = offset + Math.ceil(storedBytes(size, segments) / blockBytes) * blockBytes;
+    return offset;
+  }
+
+  #segments(size: number): LayerFile['segments'] {
+    const segments = [];
+    let end = 0;
+    for (let left = this.number(); left > 0; left -= 1) {
+      const offset = end + this.number();
+      const length = this.number();
+      end = offset + length;
+      if (length === 0 || end > size) throw this.#corrupt('a segment that is empty or beyond its file');
+      segments.push({ offset, length });
+    }
+    return segments;
   }
 
   #growPath(length: number): void {

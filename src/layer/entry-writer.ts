@@ -1,6 +1,17 @@
-import type { ByteString, Timestamp, Xattrs } from '../tree/index.ts';
-import type { LayerEntry } from './entry.ts';
-import { beforeEpoch, hasXattrs, type Kind, kinds, maximumShared, sameOwner, sameTime } from './record.ts';
+import { type ByteString, printable, type Timestamp, type Xattrs } from '../tree/index.ts';
+import type { LayerEntry, LayerFile } from './entry.ts';
+import { LayerError } from './error.ts';
+import {
+  beforeEpoch,
+  blockBytes,
+  hasXattrs,
+  type Kind,
+  kinds,
+  maximumShared,
+  sameOwner,
+  sameTime,
+  storedBytes,
+} from './record.ts';
 
 const codes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Readonly<Record<Kind, number>>;
 
@@ -18,6 +29,8 @@ export class EntryWriter {
   #gid = 0;
   #seconds = 0;
   #nanoseconds = 0;
+  /** Where the data of the previous file ends in the tar, with what fills its last block. */
+  #dataEnd = 0;
   #sets = 0;
   readonly #setByContent = new Map<string, number>();
 
@@ -45,8 +58,10 @@ export class EntryWriter {
     if (!owned) this.#owner(uid, gid);
     if (!timed) this.#time(mtime);
     if (xattrs.size > 0) this.#xattrs(xattrs, numbersBytes + target.length);
-    if (type === 'file') this.number(entry.size);
-    else if (type === 'symlink') this.#string(target);
+    if (type === 'file') {
+      this.number(entry.size);
+      this.#place(entry);
+    } else if (type === 'symlink') this.#string(target);
     else if (type === 'block' || type === 'character') {
       this.number(entry.major);
       this.number(entry.minor);
@@ -81,6 +96,28 @@ export class EntryWriter {
     this.#nanoseconds = nanoseconds;
     this.number(Math.abs(seconds));
     this.number(nanoseconds);
+  }
+
+  #place({ path, size, offset, segments }: LayerFile): void {
+    if (offset === undefined) {
+      this.number(0);
+      return;
+    }
+    const blocks = (offset - this.#dataEnd) / blockBytes;
+    if (!Number.isInteger(blocks) || blocks < 0) {
+      const why = `data at byte ${offset} is not behind that of the file before, at the start of a block`;
+      throw new LayerError('internal', `${printable(path)}: ${why}`, { detail: { path: printable(path) } });
+    }
+    this.#dataEnd = offset + Math.ceil(storedBytes(size, segments) / blockBytes) * blockBytes;
+    this.number(1 + (segments === undefined ? 0 : 1) + 2 * blocks);
+    if (segments === undefined) return;
+    this.number(segments.length);
+    let end = 0;
+    for (const { offset: start, length } of segments) {
+      this.number(start - end);
+      this.number(length);
+      end = start + length;
+    }
   }
 
   #writePath(path: ByteString): void {

@@ -1,3 +1,4 @@
+import type { TarData } from '../tar/index.ts';
 import type { ByteString, Timestamp, Xattrs } from '../tree/index.ts';
 
 /**
@@ -27,6 +28,10 @@ export interface LayerFile extends Metadata {
   readonly type: 'file';
   /** Bytes, sparse files expanded. */
   readonly size: number;
+  /** Where its stored content begins in the uncompressed tar (see `TarData`), in bytes. Undefined: in no tar that is known. */
+  readonly offset: number | undefined;
+  /** The map of a sparse file (see `TarData`). */
+  readonly segments: TarData['segments'];
 }
 export interface LayerDirectory extends Metadata {
   readonly type: 'directory';

@@ -21,6 +21,9 @@ export interface LayerLimits extends TarLimits {
 /** An entry's names and values together may be so many times the limit of one value. */
 export const xattrsPerValue = 4;
 
+/** The maps of a layer's sparse files together may have so many times the segments of one: they stay in its index. */
+export const sparseMapsPerFile = 4;
+
 /** The floor under `ratio` when the user has set a ratio: then it is meant, also for small layers. */
 export const explicitRatioFloor = 2 ** 20;
 

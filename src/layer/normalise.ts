@@ -1,14 +1,17 @@
 import type { Warnings } from '../error/index.ts';
-import type { TarEntry } from '../tar/entry.ts';
+import type { TarData, TarEntry } from '../tar/index.ts';
 import { type ByteString, noXattrs, printable, type Xattrs } from '../tree/index.ts';
 import type { LayerEntry, LayerHardlink } from './entry.ts';
 import { createRejection, formatPlace } from './error.ts';
-import { createExhausted, type LayerLimits, xattrsPerValue } from './limits.ts';
+import { createExhausted, type LayerLimits, sparseMapsPerFile, xattrsPerValue } from './limits.ts';
 import { countComponents, normalisePath } from './path.ts';
 import { readMarking } from './whiteout.ts';
 
-/** Turns one layer's records, in stream order, into entries; `undefined` is a record that the contract ignores. */
-export type Normaliser = (entry: TarEntry) => LayerEntry | undefined;
+/**
+ * Turns one layer's records, in stream order, into entries; `undefined` is a record that the contract ignores. `data` is
+ * given where it matters to know where the content lies.
+ */
+export type Normaliser = (entry: TarEntry, data?: TarData) => LayerEntry | undefined;
 
 /**
  * Creates the normaliser of one layer (rules 1 to 3, 4 as to the root, 9 and 10). It keeps state: one for each pass over
@@ -24,6 +27,7 @@ export function createNormaliser(options: {
   /** Where the layer's latest record is a 0:0 device that was left out: a hardlink to it is one more name of it. */
   const leftOut = new Set<ByteString>();
   let count = 0;
+  let segmentCount = 0;
 
   const reject = (path: ByteString, why: string, hint?: string): never => {
     throw createRejection(layer, path, why, hint === undefined ? {} : { hint });
@@ -75,6 +79,11 @@ export function createNormaliser(options: {
     if (dropped === 0) return xattrs;
     return new Map([...xattrs].filter(([name]) => !isOverlayXattr(name)));
   };
+  const countSegments = (path: ByteString, more: number) => {
+    segmentCount += more;
+    const most = limits.sparseSegments * sparseMapsPerFile;
+    limit('sparseSegments', path, segmentCount, most, 'segments in the sparse files of a layer');
+  };
   const hardlink = (entry: TarEntry, path: ByteString, target: ByteString): LayerHardlink | undefined => {
     if (target === '') return reject(path, 'hardlink to the root, which is a directory');
     if (readMarking(target).kind !== 'entry') {
@@ -90,7 +99,7 @@ export function createNormaliser(options: {
     return { type: 'hardlink', path, target };
   };
 
-  return entry => {
+  return (entry, data) => {
     count += 1;
     if (count > limits.entries) limit('entries', entry.path, count);
     const path = normalise(entry.path, entry, 'the path');
@@ -114,7 +123,19 @@ export function createNormaliser(options: {
     switch (type) {
       case 'file':
         if (!Number.isSafeInteger(size) || size < 0) return reject(path, `size ${size} is not a file's size`);
-        return { type, path, mode, uid, gid, mtime, xattrs, size };
+        if (data?.segments !== undefined) countSegments(path, data.segments.length);
+        return {
+          type,
+          path,
+          mode,
+          uid,
+          gid,
+          mtime,
+          xattrs,
+          size,
+          offset: data?.offset,
+          segments: data?.segments,
+        };
       case 'directory':
       case 'fifo':
         return { type, path, mode, uid, gid, mtime, xattrs };

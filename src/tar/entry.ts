@@ -1,4 +1,5 @@
 import type { ByteString, Timestamp, Xattrs } from '../tree/index.ts';
+import type { SparseSegment } from './sparse.ts';
 
 export type TarType = 'file' | 'hardlink' | 'symlink' | 'character' | 'block' | 'directory' | 'fifo';
 
@@ -26,11 +27,26 @@ export interface TarEntry {
 }
 
 /**
+ * Where an archive has a file's content, for whoever wants to read it there. Archives are made of blocks of 512 bytes, so
+ * `offset` is a multiple of that.
+ */
+export interface TarData {
+  /** In bytes, from the start of the uncompressed archive. */
+  readonly offset: number;
+  /**
+   * Of a sparse file: what is stored, in order, apart from each other and none of them empty. Their bytes lie behind one
+   * another from `offset` on; all the rest of the file is zeros. Undefined: `size` bytes lie there.
+   */
+  readonly segments: readonly SparseSegment[] | undefined;
+}
+
+/**
  * What a TarParser calls, in stream order: `entry` once, then for a file `data` and `hole` until its size is reached,
  * then `end`. Called synchronously inside `TarParser.write`.
  */
 export interface TarHandler {
-  entry(entry: TarEntry): void;
+  /** `data` is meaningless for all but files. */
+  entry(entry: TarEntry, data: TarData): void;
   /** The next bytes of the file: a view into the chunk that was written, valid only during the call. */
   data(chunk: Uint8Array): void;
   /** The next `length` bytes of the file are zeros (a hole of a sparse file). */

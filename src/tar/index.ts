@@ -20,8 +20,9 @@
  *
  * The format is described in doc/format/tar.md.
  */
-export type { TarEntry, TarHandler, TarLimits, TarType } from './entry.ts';
+export type { TarData, TarEntry, TarHandler, TarLimits, TarType } from './entry.ts';
 export { TarError } from './error.ts';
 export { defaultTarLimits, type TarEnd, TarParser } from './parser.ts';
 export { openTar, TarReader } from './reader.ts';
+export type { SparseSegment } from './sparse.ts';
 export { endOfArchive, formatHeader, padding } from './writer.ts';

@@ -235,7 +235,7 @@ export class TarParser {
 
   #beginPlain(entry: TarEntry): void {
     this.#extensions.clear();
-    this.#handler.entry(entry);
+    this.#handler.entry(entry, { offset: this.#offset, segments: undefined });
     if (entry.type === 'file' && this.#stored > 0) {
       this.#remaining = this.#stored;
       this.#state = 'data';
@@ -293,7 +293,8 @@ export class TarParser {
     this.#mapReader = undefined;
     validateSparseMap(segments, entry.size, this.#stored);
     this.#expansion = new Expansion(segments, entry.size);
-    this.#handler.entry(entry);
+    const filled = segments.filter(({ length }) => length > 0);
+    this.#handler.entry(entry, { offset: this.#offset, segments: filled });
     this.#advance();
   }
 

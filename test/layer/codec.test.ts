@@ -7,6 +7,7 @@ import {
   encodeIndex,
   type LayerEntry,
   LayerError,
+  type LayerFile,
 } from '../../src/layer/index.ts';
 import { device, dir, fifo, file, link, opq, symlink, wh, xattrs } from './dsl.ts';
 
@@ -18,6 +19,20 @@ const sample: LayerEntry[] = [
   file('usr/lib/b', { size: 0, mtime: { seconds: -1, nanoseconds: 999_999_999 }, xattrs: new Map(label) }),
   file('usr/lib/b', { mtime: { seconds: -1, nanoseconds: 999_999_999 }, mode: 0o7777 }),
   file('usr/lib/c', { mtime: { seconds: Number.MIN_SAFE_INTEGER, nanoseconds: 0 } }),
+  file('usr/lib/here', { size: 513, offset: 1536 }),
+  file('usr/lib/nothing', { size: 0, offset: 3072 }),
+  file('usr/lib/holes', {
+    size: 2 ** 41,
+    offset: 3584,
+    segments: [
+      { offset: 0, length: 1 },
+      { offset: 1, length: 512 },
+      { offset: 2 ** 40, length: 2 ** 33 },
+    ],
+  }),
+  file('usr/lib/hole', { size: 1, offset: 4608 + 2 ** 33, segments: [] }),
+  file('usr/lib/nowhere'),
+  file('usr/lib/far', { offset: 2 ** 52 }),
   file('usr/lib/d', { mtime: { seconds: Number.MAX_SAFE_INTEGER, nanoseconds: 0 } }),
   symlink('usr/\xff\x80', '/\xe4'),
   device('dev/null', 'character', 1, 3),
@@ -48,6 +63,38 @@ test('entries survive the codec', () => {
   assert.deepEqual(decodeEntries(encodeEntries([])), []);
 });
 
+test('places take a byte each where one file follows the other', () => {
+  let offset = 0;
+  const place = (entry: LayerFile): LayerFile => {
+    const placed = { ...entry, offset: offset + 512 };
+    offset += 512 + Math.ceil(entry.size / 512) * 512;
+    return placed;
+  };
+  const files = Array.from({ length: 1000 }, (_, index) => file(`f${index}`, { size: 100_000 + index * 77 }));
+  const more = encodeEntries(files.map(place)).length - encodeEntries(files).length;
+  assert.equal(more, 0, 'files that are nowhere have a byte that says so');
+});
+
+test('what no tar can hold is not encoded', () => {
+  for (const entries of [
+    [file('a', { offset: 511 })],
+    [file('a', { offset: 512, size: 513 }), file('b', { offset: 1024 })],
+  ]) {
+    assert.throws(() => encodeEntries(entries), { name: 'LayerError', code: 'internal' });
+  }
+});
+
+test('segments that overlap, are empty or beyond the file are corrupt', () => {
+  for (const segments of [
+    [{ offset: 0, length: 0 }],
+    [{ offset: 5, length: 6 }],
+    [{ offset: 11, length: 1 }],
+  ]) {
+    const bytes = encodeEntries([file('a', { size: 10, offset: 512, segments })]);
+    assert.throws(() => decodeEntries(bytes), { code: 'corrupt' });
+  }
+});
+
 test('equal xattrs are one object after decoding', () => {
   const [, , a, b] = decodeEntries(encodeEntries(sample));
   assert.ok(a?.type === 'file' && b?.type === 'file');
@@ -55,7 +102,7 @@ test('equal xattrs are one object after decoding', () => {
 });
 
 test('every cut and any other byte gives entries or a LayerError', () => {
-  const bytes = encodeEntries(sample.slice(0, 15));
+  const bytes = encodeEntries(sample.slice(0, 21));
   for (let length = 0; length < bytes.length; length += 1) {
     assert.throws(() => decodeEntries(bytes.subarray(0, length)), { name: 'LayerError', code: 'corrupt' });
   }

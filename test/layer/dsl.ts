@@ -15,15 +15,16 @@ import { noXattrs, type Xattrs } from '../../src/tree/index.ts';
 
 const metadata = { mode: 0o644, uid: 1, gid: 2, mtime: { seconds: 100, nanoseconds: 5 }, xattrs: noXattrs };
 type Given = Partial<Omit<LayerFile, 'type' | 'path'>>;
+type GivenMetadata = Omit<Given, 'size' | 'offset' | 'segments'>;
 
-/** Size 1 unless given. */
+/** Size 1 unless given, in no tar. */
 export function file(path: string, given: Given = {}): LayerFile {
-  return { type: 'file', path, ...metadata, size: 1, ...given };
+  return { type: 'file', path, ...metadata, size: 1, offset: undefined, segments: undefined, ...given };
 }
-export function dir(path: string, given: Omit<Given, 'size'> = {}): LayerDirectory {
+export function dir(path: string, given: GivenMetadata = {}): LayerDirectory {
   return { type: 'directory', path, ...metadata, mode: 0o711, ...given };
 }
-export function symlink(path: string, target: string, given: Omit<Given, 'size'> = {}): LayerSymlink {
+export function symlink(path: string, target: string, given: GivenMetadata = {}): LayerSymlink {
   return { type: 'symlink', path, target, ...metadata, mode: 0o777, ...given };
 }
 export function device(path: string, type: 'block' | 'character', major: number, minor: number): LayerDevice {

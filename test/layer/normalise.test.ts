@@ -34,7 +34,7 @@ function normalise(
 ): { entries: (LayerEntry | undefined)[]; warnings: Warnings } {
   const warnings = new Warnings({ strict: options.strict ?? false });
   const one = createNormaliser({ layer: 3, warnings, limits: createLimits(options.limits) });
-  return { entries: entries.map(one), warnings };
+  return { entries: entries.map(entry => one(entry)), warnings };
 }
 
 function one(path: string, given: Partial<TarEntry> = {}): LayerEntry | undefined {
@@ -163,6 +163,8 @@ test('rule 9: metadata is kept exactly', () => {
     path: 'a',
     ...common,
     size: 2 ** 40,
+    offset: undefined,
+    segments: undefined,
   });
   assert.deepEqual(one('a', { ...common, type: 'symlink', linkpath: '../\xff/./b/' }), {
     type: 'symlink',
@@ -179,6 +181,25 @@ test('rule 9: metadata is kept exactly', () => {
   });
   assert.deepEqual(one('a', { ...common, type: 'fifo' }), { type: 'fifo', path: 'a', ...common });
   assert.deepEqual(one('a', { ...common, type: 'directory' }), { type: 'directory', path: 'a', ...common });
+});
+
+test('where a file lies is passed on', () => {
+  const normaliser = createNormaliser({ layer: 3, warnings: new Warnings(), limits: createLimits() });
+  const segments = [{ offset: 512, length: 100 }];
+  const entry = normaliser(tar('a', { size: 1000 }), { offset: 4096, segments });
+  assert.ok(entry?.type === 'file');
+  assert.deepEqual([entry.offset, entry.segments], [4096, segments]);
+});
+
+test('the maps of a layer together are bounded', () => {
+  const limits = createLimits({ sparseSegments: 10 });
+  const normaliser = createNormaliser({ layer: 3, warnings: new Warnings(), limits });
+  const segments = Array.from({ length: 10 }, (_, index) => ({ offset: index * 10, length: 5 }));
+  for (const path of ['a', 'b', 'c', 'd']) normaliser(tar(path, { size: 100 }), { offset: 0, segments });
+  assert.throws(() => normaliser(tar('e', { size: 100 }), { offset: 0, segments: segments.slice(0, 1) }), {
+    code: 'exhausted',
+    message: /more than 40 segments in the sparse files of a layer \(41\); --max-sparse allows more/,
+  });
 });
 
 test('rule 9: an owner beyond 2^32-1 and an impossible symlink are rejected', () => {

@@ -3,7 +3,7 @@
  * Knows the format from POSIX alone: nothing here comes from src/tar but the parser under test.
  */
 import assert from 'node:assert/strict';
-import { type TarEntry, TarError, type TarLimits, TarParser } from '../../src/tar/index.ts';
+import { type TarData, type TarEntry, TarError, type TarLimits, TarParser } from '../../src/tar/index.ts';
 
 /** What a test says of a header; numbers are written as octal, strings and buffers as they are. */
 export interface HeaderFields {
@@ -105,6 +105,7 @@ export type Run = number | Buffer;
 
 export interface Listed {
   readonly entry: TarEntry;
+  readonly data: TarData;
   readonly runs: readonly Run[];
 }
 
@@ -115,14 +116,15 @@ export interface Parsed {
 
 /** Feeds a parser in chunks of `size` bytes and holds it to its handler's contract. */
 export function parse(bytes: Buffer, size: number, limits?: Partial<TarLimits>): Parsed {
-  const entries: { entry: TarEntry; runs: Run[] }[] = [];
-  let current: { entry: TarEntry; runs: Run[] } | undefined;
+  type Reading = Listed & { readonly runs: Run[] };
+  const entries: Reading[] = [];
+  let current: Reading | undefined;
   let position = 0;
   const parser = new TarParser(
     {
-      entry(entry) {
+      entry(entry, data) {
         assert.equal(current, undefined, 'an entry within another');
-        current = { entry, runs: [] };
+        current = { entry, data, runs: [] };
         position = 0;
       },
       data(chunk) {
@@ -139,8 +141,10 @@ export function parse(bytes: Buffer, size: number, limits?: Partial<TarLimits>):
         current.runs.push(length);
       },
       end() {
-        assert.equal(position, current?.entry.size, 'all of the content was given');
-        entries.push(current!);
+        assert.ok(current !== undefined);
+        assert.equal(position, current.entry.size, 'all of the content was given');
+        if (current.entry.type === 'file') assert.deepEqual(runsAt(bytes, current), current.runs);
+        entries.push(current);
         current = undefined;
       },
     },
@@ -151,6 +155,25 @@ export function parse(bytes: Buffer, size: number, limits?: Partial<TarLimits>):
   assert.equal(parser.offset, bytes.length);
   assert.equal(current, undefined, 'the last entry has ended');
   return { entries, terminated };
+}
+
+/** A file's runs as they are where the parser says that its data lies. */
+function runsAt(bytes: Buffer, { entry, data }: Listed): Run[] {
+  assert.equal(data.offset % 512, 0);
+  const runs: Run[] = [];
+  let from = data.offset;
+  let end = 0;
+  for (const { offset, length } of data.segments ?? [{ offset: 0, length: entry.size }]) {
+    const stored = bytes.subarray(from, from + length);
+    const last = runs.at(-1);
+    if (offset > end) runs.push(offset - end, stored);
+    else if (Buffer.isBuffer(last)) runs[runs.length - 1] = Buffer.concat([last, stored]);
+    else if (length > 0) runs.push(stored);
+    from += length;
+    end = offset + length;
+  }
+  if (entry.size > end) runs.push(entry.size - end);
+  return runs;
 }
 
 export const chunkSizes = [1, 7, 511, 512, 513, 4096] as const;

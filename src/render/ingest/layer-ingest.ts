@@ -10,8 +10,9 @@ import {
   encodeEntries,
   formatPlace,
   type LayerEntry,
+  type Normaliser,
 } from '../../layer/index.ts';
-import { type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';
+import { type TarData, type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';
 import { printable } from '../../tree/index.ts';
 import { type IngestBatch, type IngestEnd, type IngestRequest, ingestEvent } from './protocol.ts';
 import { StoredBlob } from './stored-blob.ts';
@@ -33,7 +34,7 @@ export class LayerIngest implements TarHandler {
   readonly #memory: Buffer;
   readonly #ending: Int32Array;
   readonly #warnings: Warnings;
-  readonly #normalise: (entry: TarEntry) => LayerEntry | undefined;
+  readonly #normalise: Normaliser;
   readonly #parser: TarParser;
 
   #entries: LayerEntry[] = [];
@@ -90,14 +91,14 @@ export class LayerIngest implements TarHandler {
     }
   }
 
-  entry(entry: TarEntry): void {
+  entry(entry: TarEntry, data: TarData): void {
     this.#path = entry.path;
     this.#inFile = false;
-    const record = this.#normalise(entry);
+    const record = this.#normalise(entry, data);
     if (record === undefined) return;
     this.#entries.push(record);
     const position = this.#position++;
-    const { digests, data, limits } = this.#request;
+    const { digests, limits } = this.#request;
     if (record.type !== 'file') return;
     this.#fileBytes += record.size;
     if (this.#fileBytes > limits.totalBytes) {
@@ -105,7 +106,7 @@ export class LayerIngest implements TarHandler {
       throw createExhausted('totalBytes', { where, limit: limits.totalBytes, actual: this.#fileBytes });
     }
     if (digests) this.#fileHash = createHash('sha256');
-    if (record.size === 0 || !data) return;
+    if (record.size === 0 || !this.#request.data) return;
     this.#inFile = true;
     this.#events.push2(ingestEvent.file, position);
   }
