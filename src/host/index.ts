@@ -41,6 +41,14 @@ export {
   tryLock,
   tryLockExisting,
 } from './lock.ts';
+export {
+  canMount,
+  type Filesystem,
+  type MountParameter,
+  mountFilesystem,
+  openFilesystem,
+  unmount,
+} from './mount.ts';
 export { makeNode, mostMajor, mostMinor, type SpecialType, splitDevice } from './node.ts';
 export {
   identifyProcess,

@@ -21,7 +21,12 @@ export type Call =
   | 'flock'
   | 'fcntl'
   | 'tcgetattr'
-  | 'tcsetattr';
+  | 'tcsetattr'
+  | 'fsopen'
+  | 'fsconfig'
+  | 'fsmount'
+  | 'move_mount'
+  | 'umount2';
 
 /** koffi's C types for each call; `long` is `ssize_t`, and the libcs of Node 24's platforms agree on all of them. */
 const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters: string[]]>> = {
@@ -40,9 +45,14 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   tcgetattr: ['int', 'int', 'void *'],
   tcsetattr: ['int', 'int', 'int', 'const void *'],
   fcntl: ['int', 'int', 'int', 'int'],
+  fsopen: ['int', 'const void *', 'unsigned int'],
+  fsconfig: ['int', 'int', 'unsigned int', 'const void *', 'const void *', 'int'],
+  fsmount: ['int', 'int', 'unsigned int', 'unsigned int'],
+  move_mount: ['int', 'int', 'const void *', 'int', 'const void *', 'unsigned int'],
+  umount2: ['int', 'const void *', 'int'],
 };
 
-type Argument = number | bigint | ArrayBufferView;
+type Argument = number | bigint | ArrayBufferView | null;
 type Function = ((...parameters: Argument[]) => number) & {
   async(...parameters: [...Argument[], (error: unknown, result: number) => void]): void;
 };
