@@ -1,6 +1,7 @@
 import type { Warnings } from '../error/index.ts';
 import type { LayerLimits } from '../layer/index.ts';
 import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
+import type { ExtractionTarget } from './ingest/extraction.ts';
 import type { LayerSource } from './layer-source.ts';
 import { Workbench, type WorkbenchOptions } from './workbench.ts';
 
@@ -11,18 +12,23 @@ export interface ReadLayersOptions extends WorkbenchOptions {
   readonly digests?: boolean;
   /** Layers that need not be read, by their positions: what an earlier reading, under no looser limits, has given. */
   readonly known?: readonly (ReadLayer | undefined)[];
+  /** Of layers whose contents are to be put into files: where to. */
+  readonly extract?: readonly (ExtractionTarget | undefined)[];
+  /** Told of each layer, oldest first, known ones too; what it returns is waited for at the end, and its failure ends all. */
+  readonly onRead?: (layer: number, read: ReadLayer) => Promise<void>;
   readonly onProgress?: LayerProgress;
 }
 
-/** Reads and verifies all layers (oldest first) for their indexes alone. */
+/** Reads and verifies all layers (oldest first), for their indexes and for what `extract` and `onRead` make of them. */
 export async function readLayers(
   layers: readonly LayerSource[],
   options: ReadLayersOptions,
 ): Promise<readonly ReadLayer[]> {
-  const { limits, warnings, digests = false, known = [], onProgress = () => {} } = options;
+  const { limits, warnings, digests = false, known = [], extract = [], onRead } = options;
+  const { onProgress = () => {} } = options;
   const unknown = layers.filter((_, layer) => known[layer] === undefined);
   await using bench = new Workbench({ ...options, layers: unknown.length, outputs: 0 });
-  const { slabs, ingest, check } = bench;
+  const { slabs, ingest, check, fail } = bench;
   const pass = new DataPass({
     ...{ slabs, limits, warnings, onProgress, check },
     ...{ sinks: [], first: true, firstId: 0 },
@@ -31,19 +37,26 @@ export async function readLayers(
     if (known[layer] !== undefined) return known[layer];
     const { digest, diffId } = source;
     const request = { kind: 'layer', layer, digest, diffId, limits, data: false, digests } as const;
-    return ingest.read({ ...request, strict: warnings.strict }, source.locate());
+    const [strict, target] = [warnings.strict, extract[layer]];
+    return ingest.read({ ...request, strict, extract: target }, source.locate());
   });
   const read = async (): Promise<ReadLayer[]> => {
     const results: ReadLayer[] = [];
+    const uses: Promise<void>[] = [];
     for (const [layer, reading] of readings.entries()) {
-      if (!('next' in reading)) {
+      if ('next' in reading) {
+        results.push(await pass.read(reading, wantsNothing, takesNothing));
+        layers[layer]!.verified?.();
+      } else {
         pass.recall(reading);
         results.push(reading);
-        continue;
       }
-      results.push(await pass.read(reading, wantsNothing, takesNothing));
-      layers[layer]!.verified?.();
+      if (onRead === undefined) continue;
+      const use = onRead(layer, results[layer]!);
+      use.catch(fail);
+      uses.push(use);
     }
+    await Promise.all(uses);
     return results;
   };
   return await bench.race(read());

@@ -14,6 +14,7 @@ import {
 } from '../../layer/index.ts';
 import { type TarData, type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';
 import { printable } from '../../tree/index.ts';
+import { Extraction } from './extraction.ts';
 import { type IngestBatch, type IngestEnd, type IngestRequest, ingestEvent } from './protocol.ts';
 import { StoredBlob } from './stored-blob.ts';
 
@@ -44,6 +45,9 @@ export class LayerIngest implements TarHandler {
   #inFile = false;
   #fileHash: Hash | undefined;
   #digests: Uint8Array[] = [];
+  #extraction: Extraction | undefined;
+  /** Of the file that is being read, if it is extracted. */
+  #extracted: Extraction | undefined;
   /** The entry that is being read, for errors. */
   #path = '';
 
@@ -73,6 +77,9 @@ export class LayerIngest implements TarHandler {
 
   async run(): Promise<IngestEnd> {
     try {
+      const { extract } = this.#request;
+      using extraction = extract && new Extraction(extract);
+      this.#extraction = extraction;
       using blob = new StoredBlob(this.#request.blob, this.#request.digest, this.#ending);
       try {
         return await this.#read(blob);
@@ -94,6 +101,7 @@ export class LayerIngest implements TarHandler {
   entry(entry: TarEntry, data: TarData): void {
     this.#path = entry.path;
     this.#inFile = false;
+    this.#extracted = undefined;
     const record = this.#normalise(entry, data);
     if (record === undefined) return;
     this.#entries.push(record);
@@ -106,13 +114,17 @@ export class LayerIngest implements TarHandler {
       throw createExhausted('totalBytes', { where, limit: limits.totalBytes, actual: this.#fileBytes });
     }
     if (digests) this.#fileHash = createHash('sha256');
-    if (record.size === 0 || !this.#request.data) return;
+    if (record.size === 0) return;
+    this.#extracted = this.#extraction;
+    this.#extracted?.begin(record.size, record.segments);
+    if (!this.#request.data) return;
     this.#inFile = true;
     this.#events.push2(ingestEvent.file, position);
   }
 
   data(chunk: Uint8Array): void {
     this.#fileHash?.update(chunk);
+    this.#extracted?.data(chunk);
     if (!this.#inFile) return;
     this.#hasData = true;
     this.#events.push3(ingestEvent.data, chunk.byteOffset, chunk.length);
@@ -120,6 +132,7 @@ export class LayerIngest implements TarHandler {
 
   hole(length: number): void {
     if (this.#fileHash !== undefined) hashZeros(this.#fileHash, length);
+    this.#extracted?.hole(length);
     if (this.#inFile) this.#events.push2(ingestEvent.hole, length);
   }
 
@@ -168,6 +181,7 @@ export class LayerIngest implements TarHandler {
 
   /** Hands on what was found, with the slab if files lie in it; a slab of nothing but headers is used again. */
   #post(read: number): void {
+    this.#extraction?.flush();
     const entries = encodeEntries(this.#entries);
     const entryCount = this.#entries.length;
     const digests = Buffer.concat(this.#digests);

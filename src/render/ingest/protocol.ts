@@ -2,6 +2,7 @@ import type { BlobLocation } from '../../content/index.ts';
 import type { PortableError, WarningReport } from '../../error/index.ts';
 import type { LayerLimits } from '../../layer/index.ts';
 import type { Digest } from '../../oci/index.ts';
+import type { ExtractionTarget } from './extraction.ts';
 
 /** What an ingest thread is started with. */
 export interface IngestThreadData {
@@ -23,6 +24,8 @@ export interface IngestRequest {
   readonly data: boolean;
   /** true: the sha256 of every file's content is reported. */
   readonly digests: boolean;
+  /** Where file content is put by the thread itself, if it is; with `data` false. */
+  readonly extract?: ExtractionTarget | undefined;
 }
 
 /** A slab that the thread may fill. */
