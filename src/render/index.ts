@@ -19,6 +19,7 @@ export {
   readFileIn,
 } from './directory/index.ts';
 export { Extraction, type ExtractionTarget } from './ingest/extraction.ts';
+export type { TeeTarget } from './ingest/tee.ts';
 export type { LayerSource } from './layer-source.ts';
 export { type ReadLayersOptions, readLayers } from './read-layers.ts';
 export { type Rendered, type RenderOptions, render } from './render.ts';

@@ -2,6 +2,7 @@ import type { Warnings } from '../error/index.ts';
 import type { LayerLimits } from '../layer/index.ts';
 import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
 import type { ExtractionTarget } from './ingest/extraction.ts';
+import type { TeeTarget } from './ingest/tee.ts';
 import type { LayerSource } from './layer-source.ts';
 import { Workbench, type WorkbenchOptions } from './workbench.ts';
 
@@ -14,6 +15,8 @@ export interface ReadLayersOptions extends WorkbenchOptions {
   readonly known?: readonly (ReadLayer | undefined)[];
   /** Of layers whose contents are to be put into files: where to. */
   readonly extract?: readonly (ExtractionTarget | undefined)[];
+  /** Of layers whose uncompressed bytes are to be put into files, as they are: where to. */
+  readonly tee?: readonly (TeeTarget | undefined)[];
   /** Told of each layer, oldest first, known ones too; what it returns is waited for at the end, and its failure ends all. */
   readonly onRead?: (layer: number, read: ReadLayer) => Promise<void>;
   readonly onProgress?: LayerProgress;
@@ -24,7 +27,7 @@ export async function readLayers(
   layers: readonly LayerSource[],
   options: ReadLayersOptions,
 ): Promise<readonly ReadLayer[]> {
-  const { limits, warnings, digests = false, known = [], extract = [], onRead } = options;
+  const { limits, warnings, digests = false, known = [], extract = [], tee = [], onRead } = options;
   const { onProgress = () => {} } = options;
   const unknown = layers.filter((_, layer) => known[layer] === undefined);
   await using bench = new Workbench({ ...options, layers: unknown.length, outputs: 0 });
@@ -37,8 +40,8 @@ export async function readLayers(
     if (known[layer] !== undefined) return known[layer];
     const { digest, diffId } = source;
     const request = { kind: 'layer', layer, digest, diffId, limits, data: false, digests } as const;
-    const [strict, target] = [warnings.strict, extract[layer]];
-    return ingest.read({ ...request, strict, extract: target }, source.locate());
+    const targets = { extract: extract[layer], tee: tee[layer] };
+    return ingest.read({ ...request, ...targets, strict: warnings.strict }, source.locate());
   });
   const read = async (): Promise<ReadLayer[]> => {
     const results: ReadLayer[] = [];

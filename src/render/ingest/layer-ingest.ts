@@ -17,6 +17,7 @@ import { printable } from '../../tree/index.ts';
 import { Extraction } from './extraction.ts';
 import { type IngestBatch, type IngestEnd, type IngestRequest, ingestEvent } from './protocol.ts';
 import { StoredBlob } from './stored-blob.ts';
+import { Tee } from './tee.ts';
 
 /** Where slabs come from and batches go to. */
 export interface IngestPort {
@@ -48,6 +49,7 @@ export class LayerIngest implements TarHandler {
   #extraction: Extraction | undefined;
   /** Of the file that is being read, if it is extracted. */
   #extracted: Extraction | undefined;
+  #tee: Tee | undefined;
   /** The entry that is being read, for errors. */
   #path = '';
 
@@ -77,9 +79,11 @@ export class LayerIngest implements TarHandler {
 
   async run(): Promise<IngestEnd> {
     try {
-      const { extract } = this.#request;
+      const { extract, tee: target } = this.#request;
       using extraction = extract && new Extraction(extract);
       this.#extraction = extraction;
+      using tee = target && new Tee(target);
+      this.#tee = tee;
       using blob = new StoredBlob(this.#request.blob, this.#request.digest, this.#ending);
       try {
         return await this.#read(blob);
@@ -172,6 +176,7 @@ export class LayerIngest implements TarHandler {
       diffId.finish();
       if (!terminated) this.#warnUnterminated();
       this.#post(blob.read);
+      this.#tee?.finish();
       const compression = decoder.compression ?? 'none';
       return { kind: 'end', warnings: this.#warnings.report(), compression, size: this.#produced };
     } finally {
@@ -182,6 +187,7 @@ export class LayerIngest implements TarHandler {
   /** Hands on what was found, with the slab if files lie in it; a slab of nothing but headers is used again. */
   #post(read: number): void {
     this.#extraction?.flush();
+    this.#writeTee();
     const entries = encodeEntries(this.#entries);
     const entryCount = this.#entries.length;
     const digests = Buffer.concat(this.#digests);
@@ -203,6 +209,16 @@ export class LayerIngest implements TarHandler {
     this.#hasData = false;
     this.#filled = 0;
     if (slab !== undefined) this.#slab = -1;
+  }
+
+  #writeTee(): void {
+    if (this.#tee === undefined || this.#filled === 0) return;
+    // What fails here has nothing to do with the entry that the slab ends in.
+    const path = this.#path;
+    this.#path = '';
+    const start = SlabPool.start(this.#slab);
+    this.#tee.write(this.#memory.subarray(start, start + this.#filled));
+    this.#path = path;
   }
 
   #checkRatio(read: number): void {

@@ -3,6 +3,7 @@ import type { PortableError, WarningReport } from '../../error/index.ts';
 import type { LayerLimits } from '../../layer/index.ts';
 import type { Digest } from '../../oci/index.ts';
 import type { ExtractionTarget } from './extraction.ts';
+import type { TeeTarget } from './tee.ts';
 
 /** What an ingest thread is started with. */
 export interface IngestThreadData {
@@ -26,6 +27,8 @@ export interface IngestRequest {
   readonly digests: boolean;
   /** Where file content is put by the thread itself, if it is; with `data` false. */
   readonly extract?: ExtractionTarget | undefined;
+  /** Where the thread puts the uncompressed layer, if it does. */
+  readonly tee?: TeeTarget | undefined;
 }
 
 /** A slab that the thread may fill. */

@@ -1,0 +1,48 @@
+import { closeSync, openSync } from 'node:fs';
+import { wrapErrno } from '../../error/index.ts';
+import { writeAll } from '../../host/index.ts';
+
+/** Where an ingest thread puts the uncompressed layer as it is: a file that exists and is empty. */
+export interface TeeTarget {
+  readonly path: string;
+  /**
+   * Zeros fill the file up to a multiple of this many bytes; 512 at the least is what the kernel needs to read all of an
+   * archive that was cut behind its last byte of data. The diffID is that of the bytes before them.
+   */
+  readonly blockBytes: number;
+}
+
+/** Writes a layer's uncompressed bytes into a file, in the order in which they come. What is there of it when reading fails is the caller's to remove. */
+export class Tee implements Disposable {
+  readonly #target: TeeTarget;
+  readonly #file: number;
+  #position = 0;
+
+  constructor(target: TeeTarget) {
+    this.#target = target;
+    try {
+      this.#file = openSync(target.path, 'r+');
+    } catch (error) {
+      throw wrapErrno(error, `cannot open ${target.path}`);
+    }
+  }
+
+  write(bytes: Uint8Array): void {
+    try {
+      writeAll(this.#file, bytes, this.#position);
+    } catch (error) {
+      throw wrapErrno(error, `cannot write ${this.#target.path}`);
+    }
+    this.#position += bytes.length;
+  }
+
+  /** All bytes were written. */
+  finish(): void {
+    const over = this.#position % this.#target.blockBytes;
+    if (over > 0) this.write(new Uint8Array(this.#target.blockBytes - over));
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+}
