@@ -29,8 +29,11 @@ export {
 } from './environment.ts';
 export { HostError, systemError, throwIfAborted } from './error.ts';
 export { createFifos } from './fifo.ts';
+export { findFilesystemName } from './filesystem-name.ts';
 export { findProgram } from './find-program.ts';
+export { enableFsverity, measureFsverity } from './fs-verity.ts';
 export { descriptorPath } from './inheritance.ts';
+export { isImmutable, setImmutable } from './inode-flags.ts';
 export { hasLibc, pathBytes } from './libc.ts';
 export {
   type ExistingLock,

@@ -20,6 +20,7 @@ export type Call =
   | 'sync_file_range'
   | 'flock'
   | 'fcntl'
+  | 'ioctl'
   | 'tcgetattr'
   | 'tcsetattr'
   | 'fsopen'
@@ -45,6 +46,7 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   tcgetattr: ['int', 'int', 'void *'],
   tcsetattr: ['int', 'int', 'int', 'const void *'],
   fcntl: ['int', 'int', 'int', 'int'],
+  ioctl: ['int', 'int', 'unsigned long', 'void *'],
   fsopen: ['int', 'const void *', 'unsigned int'],
   fsconfig: ['int', 'int', 'unsigned int', 'const void *', 'const void *', 'int'],
   fsmount: ['int', 'int', 'unsigned int', 'unsigned int'],

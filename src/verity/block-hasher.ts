@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
 import { readSync } from 'node:fs';
+import { VerityError } from './error.ts';
 import { algorithm, blockSize, digestSize } from './layout.ts';
 
 /** So many blocks are read at once: few enough to be hashed out of the processor's cache. */
 const chunkBlocks = 64;
 
 /**
- * Hashes blocks of a file, each behind the salt. Node's one-shot hash takes the two in one piece, and nothing is copied for
+ * Hashes blocks, each behind the salt. Node's one-shot hash takes the two in one piece, and nothing is copied for
  * that: the salt is laid over the end of the block before, which has been hashed by then.
  */
 export class BlockHasher {
@@ -25,23 +26,39 @@ export class BlockHasher {
   }
 
   /**
-   * Writes the digests of `blocks` blocks to `out`, one after the other. Returns how many there are: fewer where the file
-   * ends before. Throws as `fs` does.
+   * Writes the digests of all blocks in `length` bytes of a file to `out`, one after the other; a last block that is not whole
+   * counts as filled up with zeros. VerityError `conflict` if the file ends before; throws as `fs` does.
    */
-  hash(file: number, position: number, blocks: number, out: Buffer): number {
-    for (let done = 0; done < blocks; done += chunkBlocks) {
-      const wanted = Math.min(chunkBlocks, blocks - done);
-      const length = readFully(file, this.#input, wanted * blockSize, position + done * blockSize);
-      const count = Math.floor(length / blockSize);
-      for (let index = 0; index < count; index++) {
-        const view = this.#views[index]!;
-        view.set(this.#salt);
-        // As a string of bytes: Node makes that in less time than a buffer.
-        out.write(hash(algorithm, view, 'binary'), (done + index) * digestSize, digestSize, 'latin1');
+  hashFile(file: number, position: number, length: number, out: Uint8Array): void {
+    for (let done = 0; done < length; done += chunkBlocks * blockSize) {
+      const wanted = Math.min(chunkBlocks * blockSize, length - done);
+      if (readFully(file, this.#input, wanted, position + done) < wanted) {
+        throw new VerityError('conflict', 'a file became shorter while it was hashed', { hint: 'try again' });
       }
-      if (count < wanted) return done + count;
+      this.#hashInput(wanted, out, done / blockSize);
     }
-    return blocks;
+  }
+
+  /** The same of blocks in memory. */
+  hashBytes(bytes: Uint8Array, out: Uint8Array): void {
+    for (let done = 0; done < bytes.length; done += chunkBlocks * blockSize) {
+      const part = bytes.subarray(done, done + chunkBlocks * blockSize);
+      this.#input.set(part);
+      this.#hashInput(part.length, out, done / blockSize);
+    }
+  }
+
+  /** `first`: the place of the first digest in `out`. */
+  #hashInput(length: number, out: Uint8Array, first: number): void {
+    const count = Math.ceil(length / blockSize);
+    this.#input.fill(0, length, count * blockSize);
+    const target = Buffer.from(out.buffer, out.byteOffset, out.length);
+    for (let index = 0; index < count; index++) {
+      const view = this.#views[index]!;
+      view.set(this.#salt);
+      // As a string of bytes: Node makes that in less time than a buffer.
+      target.write(hash(algorithm, view, 'binary'), (first + index) * digestSize, digestSize, 'latin1');
+    }
   }
 }
 

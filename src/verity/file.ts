@@ -3,25 +3,28 @@ import { wrapErrno } from '../error/index.ts';
 import { VerityError } from './error.ts';
 import { blockSize } from './layout.ts';
 
-/** A file that is read, in blocks, from a descriptor; closed by whoever opened it. */
+/** A file that is read, in blocks, from a descriptor. Disposing it closes the descriptor, unless that was given. */
 export class BlockFile implements Disposable {
   readonly path: string;
   readonly fd: number;
   /** In bytes, when it was opened. */
   readonly size: number;
   readonly #changed: string;
+  readonly #own: boolean;
 
   /** ShaleError `not-found` and the like if it cannot be opened, VerityError `invalid` if it is no regular file. */
-  constructor(path: string) {
+  constructor(file: string | { readonly fd: number; readonly path: string }, flags = constants.O_RDONLY) {
+    this.#own = typeof file === 'string';
+    const path = typeof file === 'string' ? file : file.path;
     this.path = path;
     try {
-      this.fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+      this.fd = typeof file === 'string' ? openSync(path, flags | (constants.O_NONBLOCK ?? 0)) : file.fd;
     } catch (error) {
-      throw wrapErrno(error, `cannot read ${path}`);
+      throw wrapErrno(error, `cannot ${flags === constants.O_RDONLY ? 'read' : 'write'} ${path}`);
     }
     const stats = fstatSync(this.fd, { bigint: true });
     if (!stats.isFile()) {
-      closeSync(this.fd);
+      this[Symbol.dispose]();
       throw new VerityError('invalid', `${path} is not a regular file`, { detail: { path } });
     }
     this.size = Number(stats.size);
@@ -47,8 +50,14 @@ export class BlockFile implements Disposable {
     });
   }
 
+  /** Whether both are of one file, by whatever names. */
+  isSame(other: BlockFile): boolean {
+    const [own, its] = [this, other].map(({ fd }) => fstatSync(fd, { bigint: true }));
+    return own!.ino === its!.ino && own!.dev === its!.dev;
+  }
+
   [Symbol.dispose](): void {
-    closeSync(this.fd);
+    if (this.#own) closeSync(this.fd);
   }
 
   #state(): string {

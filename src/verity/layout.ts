@@ -1,8 +1,8 @@
 /**
- * All that a hash tree puts on disk, in one place: numbers are little endian, structs are packed. A blank line stands
- * every 16 bytes. doc/format/verity.md tells how the blocks refer to each other.
+ * All that a hash tree puts on disk, in one place, and what fs-verity's digests are made of: numbers are little endian, structs
+ * are packed. A blank line stands every 16 bytes. doc/format/verity.md tells how the blocks refer to each other.
  */
-import { octets, type StructValue, struct, u16, u32, u64 } from '../bytes/struct.ts';
+import { octets, type StructValue, struct, u8, u16, u32, u64 } from '../bytes/struct.ts';
 
 /** Bytes of a block, of data as of hashes: the page size, which every kernel takes. */
 export const blockSize = 4096;
@@ -43,3 +43,23 @@ export const superblock = struct({
   padding: octets(168),
 });
 export type Superblock = StructValue<typeof superblock>;
+
+/** `struct fsverity_descriptor`: its sha256 is the fs-verity digest of a file. */
+export const descriptor = struct({
+  version: u8,
+  hashAlgorithm: u8,
+  /** Of a block's size, to the base 2. */
+  logBlockSize: u8,
+  saltSize: u8,
+  signatureSize: u32,
+  dataSize: u64,
+
+  rootHash: octets(64),
+
+  salt: octets(32),
+
+  reserved: octets(144),
+});
+export const descriptorVersion = 1;
+/** FS_VERITY_HASH_ALG_SHA256. */
+export const descriptorAlgorithm = 1;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Detail } from '../error/index.ts';
 import { VerityError } from './error.ts';
 import {
   algorithm,
@@ -35,13 +36,21 @@ export function writeSuperblock({ uuid, salt, dataBlocks }: VerityParameters): B
 
 /**
  * Reads the first block of a tree, whose every byte counts. VerityError `invalid` when it is none at all, `unsupported` for
- * other hashes and block sizes than ours, `corrupt` for what no writer writes.
+ * other hashes and block sizes than ours, `corrupt` for what no writer writes. `position`: where the block is in its file, in bytes.
  */
-export function readSuperblock(block: Uint8Array): VerityParameters {
+export function readSuperblock(block: Uint8Array, position = 0): VerityParameters {
+  const at = (field: keyof Superblock) => ({
+    what: 'superblock',
+    block: position / blockSize,
+    offset: position + superblock.offsets[field],
+    ...(field !== 'signature' && { field }),
+  });
+  const corrupt = (field: keyof Superblock, why: string) =>
+    new VerityError('corrupt', `the superblock of the hash tree is damaged: ${why}`, { detail: at(field) });
   const bytes = Buffer.from(block.buffer, block.byteOffset, block.length);
   if (bytes.toString('latin1', 0, signature.length) !== signature) {
     throw new VerityError('invalid', 'not a hash tree: it does not begin with "verity"', {
-      detail: { what: 'superblock', block: 0, offset: 0 },
+      detail: at('signature'),
     });
   }
   if (bytes.length < blockSize) {
@@ -54,7 +63,7 @@ export function readSuperblock(block: Uint8Array): VerityParameters {
     throw corrupt('dataBlocks', error instanceof Error ? error.message : String(error));
   }
   const support = (isRight: boolean, field: keyof Superblock, what: string): void => {
-    if (!isRight) throw unsupported(field, what);
+    if (!isRight) throw unsupported(what, at(field));
   };
   const check = (isRight: boolean, field: keyof Superblock, what: string): void => {
     if (!isRight) throw corrupt(field, what);
@@ -104,14 +113,9 @@ function isZero(bytes: Uint8Array): boolean {
   return bytes.every(byte => byte === 0);
 }
 
-function corrupt(field: keyof Superblock, why: string): VerityError {
-  const detail = { what: 'superblock', block: 0, offset: superblock.offsets[field], field };
-  return new VerityError('corrupt', `the superblock of the hash tree is damaged: ${why}`, { detail });
-}
-
-function unsupported(field: keyof Superblock, what: string): VerityError {
+function unsupported(what: string, detail: Detail): VerityError {
   return new VerityError('unsupported', `a hash tree with ${what}`, {
-    detail: { what: 'superblock', block: 0, offset: superblock.offsets[field], field },
+    detail,
     hint: `make it with veritysetup format --hash=${algorithm} --data-block-size=${blockSize} --hash-block-size=${blockSize}`,
   });
 }

@@ -1,9 +1,10 @@
 import { wrapErrno } from '../error/index.ts';
 import { parallelism, throwIfAborted } from '../host/index.ts';
 import { readFully } from './block-hasher.ts';
-import { hashBlock } from './create.ts';
+import { hashBlock } from './data.ts';
 import { VerityError } from './error.ts';
 import { BlockFile } from './file.ts';
+import { findAppended } from './find.ts';
 import { computeGeometry } from './geometry.ts';
 import { blockSize } from './layout.ts';
 import { runPass } from './run-pass.ts';
@@ -13,8 +14,10 @@ import type { VerityTree } from './tree.ts';
 export interface VerifyVerityOptions {
   /** Path of the data. */
   readonly data: string;
-  /** Path of the hash tree; also one that `veritysetup` made, with sha256 and blocks of 4096 bytes. */
-  readonly tree: string;
+  /** Path of the hash tree; also one that `veritysetup` made, with sha256 and blocks of 4096 bytes. `data` itself if not given. */
+  readonly tree?: string | undefined;
+  /** Where the superblock is in that, in bytes. 0 if not given: where the data ends, if the tree is in the same file. */
+  readonly hashOffset?: number | undefined;
   /** 64 hex digits. What is compared with it is trusted; nothing else is. */
   readonly rootHash: string;
   readonly jobs?: number | undefined;
@@ -23,10 +26,11 @@ export interface VerifyVerityOptions {
 
 /**
  * Reads data and tree, and compares all with the root hash: from the top down, so that what a level is compared with has itself
- * been compared by then, and the block that is named is the one that is wrong. Every bit of both files counts.
+ * been compared by then, and the block that is named is the one that is wrong. Every bit of both files counts, or of the one that
+ * both are in.
  *
  * VerityError `corrupt`: `detail` says which file (`path`), what it is there (`what`: data, hash, superblock), the lowest wrong
- * block and its offset in bytes. `invalid` if it is no hash tree, `unsupported` if it is one of another kind.
+ * block and its offset in bytes. `invalid` if there is no hash tree, `unsupported` if it is one of another kind.
  */
 export async function verifyVerityTree(options: VerifyVerityOptions): Promise<VerityTree> {
   const { rootHash, jobs = parallelism(), signal } = options;
@@ -37,11 +41,19 @@ export async function verifyVerityTree(options: VerifyVerityOptions): Promise<Ve
   }
   throwIfAborted(signal);
   using data = new BlockFile(options.data);
-  using tree = new BlockFile(options.tree);
+  using other = options.tree === undefined ? undefined : new BlockFile(options.tree);
+  const tree = other === undefined || other.isSame(data) ? data : other;
+  const hashOffset = options.hashOffset ?? (tree === data ? requireAppended(data) : 0);
   try {
-    const parameters = checkParameters(tree, data, Buffer.from(rootHash, 'hex'));
+    const parameters = checkParameters(tree, data, hashOffset, Buffer.from(rootHash, 'hex'));
     const { salt, dataBlocks } = parameters;
-    await compareLevels(data, tree, { parameters, rootHash: rootHash.toLowerCase(), jobs, signal });
+    await compareLevels(data, tree, {
+      parameters,
+      hashOffset,
+      rootHash: rootHash.toLowerCase(),
+      jobs,
+      signal,
+    });
     data.checkUnchanged();
     tree.checkUnchanged();
     return {
@@ -49,31 +61,61 @@ export async function verifyVerityTree(options: VerifyVerityOptions): Promise<Ve
       rootHash: rootHash.toLowerCase(),
       salt: Buffer.from(salt).toString('hex'),
       dataBlocks,
-      hashOffset: 0,
+      hashOffset,
     };
   } catch (error) {
     throw wrapErrno(error, `cannot compare ${data.path} with its hash tree ${tree.path}`);
   }
 }
 
+function requireAppended(data: BlockFile): number {
+  const found = findAppended(data);
+  if (found !== undefined) return found;
+  throw new VerityError('invalid', `${data.path} does not end in a hash tree`, {
+    detail: { path: data.path },
+    hint: 'name the file that the tree is in, or say where in this one it begins',
+  });
+}
+
 /** What the root hash does not vouch for: the superblock, and the lengths of the files. */
-function checkParameters(tree: BlockFile, data: BlockFile, rootHash: Uint8Array): VerityParameters {
+function checkParameters(
+  tree: BlockFile,
+  data: BlockFile,
+  hashOffset: number,
+  rootHash: Uint8Array,
+): VerityParameters {
+  if (hashOffset % blockSize !== 0 || hashOffset < 0) {
+    throw new VerityError(
+      'invalid',
+      `a hash tree cannot begin at byte ${hashOffset}: blocks have ${blockSize}`,
+      {
+        detail: { hashOffset, blockSize },
+      },
+    );
+  }
   const block = Buffer.alloc(blockSize);
-  const parameters = readSuperblock(block.subarray(0, readFully(tree.fd, block, blockSize, 0)));
+  const length = readFully(tree.fd, block, blockSize, hashOffset);
+  const parameters = readSuperblock(block.subarray(0, length), hashOffset);
   const { uuid, salt, dataBlocks } = parameters;
   if (!isUuidOf(uuid, makeUuid(rootHash, salt, dataBlocks))) {
     throw new VerityError('corrupt', `the hash tree ${tree.path} has another tree's UUID or root hash`, {
-      detail: { path: tree.path, what: 'superblock', block: 0, offset: 0 },
+      detail: { path: tree.path, what: 'superblock', block: hashOffset / blockSize, offset: hashOffset },
     });
   }
-  for (const [{ path, size }, wanted] of [
-    [data, dataBlocks * blockSize],
-    [tree, computeGeometry(dataBlocks).size],
+  const dataSize = tree === data ? hashOffset : data.size;
+  for (const [path, size, wanted] of [
+    [data.path, dataSize, dataBlocks * blockSize],
+    [tree.path, tree.size, computeGeometry(dataBlocks, hashOffset).end],
   ] as const) {
     if (size === wanted) continue;
-    throw new VerityError('corrupt', `${path} has ${size} bytes, not ${wanted} as the hash tree says`, {
-      detail: { path, size, expected: wanted },
-    });
+    const where = tree === data && size === dataSize ? ' in front of its hash tree' : '';
+    throw new VerityError(
+      'corrupt',
+      `${path} has ${size} bytes${where}, not ${wanted} as the hash tree says`,
+      {
+        detail: { path, size, expected: wanted },
+      },
+    );
   }
   return parameters;
 }
@@ -83,17 +125,19 @@ async function compareLevels(
   tree: BlockFile,
   options: {
     readonly parameters: VerityParameters;
+    readonly hashOffset: number;
     readonly rootHash: string;
     readonly jobs: number;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<void> {
   const { salt, dataBlocks } = options.parameters;
-  const { levels } = computeGeometry(dataBlocks);
+  const { levels } = computeGeometry(dataBlocks, options.hashOffset);
   const top = levels.at(-1);
-  const [file, position] = top === undefined ? [data, 0] : [tree, top.position];
+  const [what, file, position] =
+    top === undefined ? (['data', data, 0] as const) : (['hash', tree, top.position] as const);
   if (hashBlock(file.fd, position, salt).toString('hex') !== options.rootHash) {
-    throw wrongBlock(file === data ? 'data' : 'hash', file, position / blockSize, 'the root hash');
+    throw wrongBlock(what, file, position / blockSize, 'the root hash');
   }
   for (let level = levels.length - 1; level >= 0; level--) {
     const below = levels[level - 1];
@@ -101,8 +145,8 @@ async function compareLevels(
     const sourcePosition = below?.position ?? 0;
     const wrong = await runPass(
       {
-        ...{ source: source.fd, sourcePosition, blocks: below?.blocks ?? dataBlocks },
-        ...{ target: tree.fd, targetPosition: levels[level]!.position, compare: true },
+        ...{ source: source.fd, sourcePosition, size: (below?.blocks ?? dataBlocks) * blockSize },
+        ...{ target: tree.fd, targetPosition: levels[level]!.position },
       },
       salt,
       options,
