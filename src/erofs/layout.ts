@@ -199,12 +199,23 @@ export const clusterAdvice = {
   compacted2: 0x1,
   bigCluster1: 0x2,
   bigCluster2: 0x4,
+  /** The last extent's stored bytes lie behind the indexes; the upper half of `fragmentOffset` is their number. */
+  inlineTail: 0x8,
+  /** A plain extent begins at its place in the block, and goes on at the block's start. */
   interlaced: 0x10,
+  /** The last extent lies in the packed inode, from `fragmentOffset` on. */
+  fragment: 0x20,
 } as const;
+/** In `clusterBits`: the whole file is a fragment, and all other 63 bits of the header are its offset. */
+export const wholeFragment = 0x80;
 /** One for each block of the file; `place` is a block, or the distances to the head and to the next head, 16 bits each. */
 export const clusterIndex = struct({ advice: u16, offset: u16, place: u32 });
 export const clusterType = { plain: 0, head1: 1, tail: 2, head2: 3 } as const;
+/** In a head's advice: the stored extent goes on behind what is wanted of it. */
+export const partialExtent = 0x8000;
 /** In the first distance of the first tail of a compressed extent: the rest is the number of its blocks. */
 export const clusterBlockCount = 0x800;
 /** A compressed extent, in bytes. */
 export const maxClusterBytes = 1024 * 1024;
+/** The same, decompressed: what kernels are ready to hold. */
+export const maxExtentBytes = 12 * 1024 * 1024;

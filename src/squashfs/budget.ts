@@ -1,26 +1,10 @@
+import { Budget as MemoryBudget } from '../bytes/budget.ts';
 import { SquashfsError } from './error.ts';
 
-/**
- * Bounds what an image may make its reader allocate. A small crafted image can name the same metadata again and again;
- * what it costs is charged before it is read.
- */
-export class Budget {
-  readonly #limit: number;
-  #left: number;
-
+/** Throws SquashfsError `exhausted` when it is used up. */
+export class Budget extends MemoryBudget {
   /** In bytes, roughly. */
   constructor(limit: number) {
-    this.#limit = limit;
-    this.#left = limit;
-  }
-
-  /** Throws SquashfsError `exhausted` when the budget is used up. */
-  charge(bytes: number): void {
-    this.#left -= bytes;
-    if (this.#left >= 0) return;
-    throw new SquashfsError('exhausted', `the image's tree takes more than ${this.#limit} bytes of memory`, {
-      detail: { limit: this.#limit },
-      hint: 'raise the limit treeBytes if the image is trusted',
-    });
+    super(limit, (message, options) => new SquashfsError('exhausted', message, options));
   }
 }

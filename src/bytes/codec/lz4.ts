@@ -99,6 +99,13 @@ function putLength(output: Uint8Array, to: number, length: number): number {
 }
 
 export class Lz4BlockDecompressor implements BlockDecompressor {
+  readonly #isPartial: boolean;
+
+  /** `partial`: stops when the output is full, whatever follows in the block. */
+  constructor(options: { readonly partial?: boolean } = {}) {
+    this.#isPartial = options.partial ?? false;
+  }
+
   decompress(input: Uint8Array, output: Uint8Array): number {
     let at = 0;
     let to = 0;
@@ -115,11 +122,15 @@ export class Lz4BlockDecompressor implements BlockDecompressor {
         } while (more === 255);
       }
       if (literals > input.length - at) throw corrupt('lz4: the block is cut within literals');
-      if (literals > output.length - to) throw tooLong(output.length);
+      if (literals > output.length - to) {
+        if (!this.#isPartial) throw tooLong(output.length);
+        literals = output.length - to;
+      }
       if (literals > 32) output.set(input.subarray(at, at + literals), to);
       else for (let index = 0; index < literals; index++) output[to + index] = input[at + index]!;
       at += literals;
       to += literals;
+      if (this.#isPartial && to === output.length) return to;
       if (at === input.length) {
         if (token % 16 !== 0) throw corrupt('lz4: the block is cut behind literals');
         return to;
@@ -137,7 +148,10 @@ export class Lz4BlockDecompressor implements BlockDecompressor {
           match += more;
         } while (more === 255);
       }
-      if (match > output.length - to) throw tooLong(output.length);
+      if (match > output.length - to) {
+        if (!this.#isPartial) throw tooLong(output.length);
+        match = output.length - to;
+      }
       if (distance >= match && match > 32) output.copyWithin(to, to - distance, to - distance + match);
       else for (let index = 0; index < match; index++) output[to + index] = output[to + index - distance]!;
       to += match;
