@@ -2,7 +2,7 @@ import { ShaleError } from '../error/index.ts';
 import { type Digest, formatPlatform, parseSource } from '../oci/index.ts';
 import type { PulledImage } from '../pull/index.ts';
 import type { Store } from '../store/index.ts';
-import { artifactKey, digestFile } from './artifact.ts';
+import { artifactKey } from './artifact.ts';
 import { type ImageOptions, summarise, type WarningSummary } from './options.ts';
 import { type OutputRequest, resolveTarget } from './output.ts';
 import { renderImage } from './render.ts';
@@ -35,7 +35,7 @@ export interface PullResult {
     readonly path: string;
     readonly format: string;
     readonly bytes: number;
-    readonly digest: Digest | undefined;
+    readonly digest: Digest;
     /** Whether the cache had it already. */
     readonly reused: boolean;
   };
@@ -122,9 +122,6 @@ async function makeArtifact(
   }
   using draft = store.createArtifact(key, format === 'squashfs' ? 'sqfs' : format);
   const { outputs } = await renderImage(opened, [{ ...request, path: draft.path }], options);
-  const made = await draft.commit({
-    digest: await digestFile(draft.path, opened.signal),
-    size: outputs[0]!.bytes,
-  });
+  const made = await draft.commit({ size: outputs[0]!.bytes, signal: opened.signal });
   return { path: made.path, format, bytes: made.size, digest: made.digest, reused: false };
 }

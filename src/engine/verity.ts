@@ -16,8 +16,7 @@ export async function ensureVerity(
 ): Promise<StoredVerity> {
   const found = store.findVerity(artifact);
   if (found !== undefined) return found;
-  const { digest, key, path: data } = artifact;
-  // The key names all that its bytes depend on, where nobody has computed their digest.
-  const salt = Buffer.from(digest === undefined ? key : digestHex(digest), 'hex');
+  const { digest, path: data } = artifact;
+  const salt = Buffer.from(digestHex(digest), 'hex');
   return await store.putVerity(artifact, tree => createVerityTree({ data, tree, salt, signal }));
 }

@@ -24,6 +24,8 @@ import { registerUnfinished } from './unfinished.ts';
 export interface AtomicFileOptions {
   /** What a file that is already there means; `error` if not given. A non-file is never replaced. */
   readonly exists?: 'error' | 'replace';
+  /** What others may do with it, as for `chmod`; what the umask leaves of 0644 if not given. */
+  readonly mode?: number;
 }
 
 /**
@@ -50,19 +52,19 @@ export interface AtomicFile extends AsyncDisposable {
   truncate(length: number): void;
   /** Hints that all up to `end` (`size` if not given) will not change any more and may go to the disk. */
   startWriteback(end?: number): void;
-  /** fsync, mode 0644 less the umask, rename, fsync of the directory. `exists` if it must not replace what has come up since. */
+  /** fsync, mode, rename, fsync of the directory. `exists` if it must not replace what has come up since. */
   commit(): Promise<void>;
 }
 
 /** Fails early, with `exists`, `not-found` or `denied`, if a commit could only fail. */
 export async function createAtomicFile(path: string, options: AtomicFileOptions = {}): Promise<AtomicFile> {
   const target = resolve(path);
-  const { exists = 'error' } = options;
+  const { exists = 'error', mode } = options;
   try {
     checkTarget(target, exists);
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
     return withTemporaryName(target, '.tmp', temporary => {
-      return new OpenAtomicFile(target, temporary, openSync(temporary, flags, 0o600), exists);
+      return new OpenAtomicFile(target, temporary, openSync(temporary, flags, 0o600), { exists, mode });
     });
   } catch (error) {
     throw missingParent(error, target);
@@ -74,16 +76,23 @@ class OpenAtomicFile implements AtomicFile {
   readonly fd: number;
   readonly #temporary: string;
   readonly #exists: 'error' | 'replace';
+  readonly #mode: number | undefined;
   readonly #release: () => void;
   #state: 'open' | 'closed' = 'open';
   #size = 0;
   #started = 0;
 
-  constructor(path: string, temporary: string, fd: number, exists: 'error' | 'replace') {
+  constructor(
+    path: string,
+    temporary: string,
+    fd: number,
+    { exists, mode }: { readonly exists: 'error' | 'replace'; readonly mode: number | undefined },
+  ) {
     this.path = path;
     this.fd = fd;
     this.#temporary = temporary;
     this.#exists = exists;
+    this.#mode = mode;
     this.#release = registerUnfinished(() => unlinkSync(temporary));
   }
 
@@ -125,7 +134,7 @@ class OpenAtomicFile implements AtomicFile {
 
   async commit(): Promise<void> {
     try {
-      fchmodSync(this.fd, 0o666 & ~umask() & 0o644);
+      fchmodSync(this.fd, this.#mode ?? 0o666 & ~umask() & 0o644);
       await syncFile(this.fd);
       checkTarget(this.path, this.#exists);
       if (this.#exists === 'error') moveNew(this.#temporary, this.path);

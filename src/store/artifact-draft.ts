@@ -1,29 +1,52 @@
-import { chmodSync, closeSync, lstatSync, openSync, renameSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { wrapErrno } from '../error/index.ts';
-import { syncDirectoryNow, syncFile } from '../host/index.ts';
+import { type FileLock, registerUnfinished, syncDirectoryNow } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
-import { readArtifact, type StoredArtifact } from './artifact.ts';
-import { type ArtifactKey, formatArtifactKey } from './artifact-key.ts';
+import type { Measured } from '../verity/index.ts';
+import { isWhole, knownArtifact, type StoredArtifact } from './artifact.ts';
+import { type ArtifactKey, formatArtifactKey, subjectDigest } from './artifact-key.ts';
 import type { Catalogue } from './catalogue.ts';
 import { DraftDirectory } from './draft-directory.ts';
 import { StoreError, wrapStore } from './error.ts';
+import { digestFile, measureFresh } from './measure.ts';
+import { withoutSeal } from './seal.ts';
+import { settleFile } from './settle-file.ts';
+import { describeTree, placeTree, type TreeRow, veritySuffix } from './verity.ts';
 
 /** An artifact that is being made. Disposing it without a commit removes what was written. */
 export interface ArtifactDraft extends Disposable {
   /** Where to write it: a name, not yet taken, in a directory of its own, of one filesystem with its place. */
   readonly path: string;
-  /** Makes it the artifact of its key, in place of one that is there; durable when the promise is fulfilled. */
-  commit(artifact: { readonly digest?: Digest | undefined; readonly size: number }): Promise<StoredArtifact>;
+  /**
+   * Makes it the artifact of its key, in place of one that was there before; durable when the promise is fulfilled. If somebody
+   * else has stored the same bytes since the draft began, theirs stay, and are what is returned.
+   */
+  commit(made: MadeArtifact): Promise<StoredArtifact>;
 }
 
-/** Begins one; `extension` is how its file's name ends, such as `sqfs`. */
-export function createArtifact(catalogue: Catalogue, key: ArtifactKey, extension: string): ArtifactDraft {
+/** What its maker knows of a file. Of hashes that are not given, all are computed: that reads the file once. */
+export interface MadeArtifact {
+  /** Bytes. */
+  readonly size: number;
+  /** The file's sha256. */
+  readonly digest?: Digest | undefined;
+  readonly measured?: Measured | undefined;
+  /** The path of the hash tree that `measured` is of, in the draft's directory: stored beside the artifact. */
+  readonly tree?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Begins one; `extension` is how its file's name ends, such as `sqfs`. The lock, if there is one, is its from now on. */
+export function createArtifact(
+  catalogue: Catalogue,
+  key: ArtifactKey,
+  extension: string,
+  lock?: FileLock | undefined,
+): ArtifactDraft {
   if (!/^[a-z0-9]+(\.[a-z0-9]+)*$/.test(extension)) {
     throw new StoreError('internal', `${JSON.stringify(extension)} cannot end an artifact's name`);
   }
-  const name = formatArtifactKey(key);
-  return new OpenDraft(catalogue, key, `${name}.${extension}`);
+  return new OpenDraft(catalogue, key, `${formatArtifactKey(key)}.${extension}`, lock);
 }
 
 class OpenDraft implements ArtifactDraft {
@@ -32,47 +55,42 @@ class OpenDraft implements ArtifactDraft {
   readonly #key: ArtifactKey;
   readonly #file: string;
   readonly #directory: DraftDirectory;
+  readonly #lock: FileLock | undefined;
+  readonly #forget: () => void;
+  readonly #begun = Date.now();
 
-  constructor(catalogue: Catalogue, key: ArtifactKey, file: string) {
-    const purpose = `render of ${key.manifest} as ${key.format}`;
+  constructor(catalogue: Catalogue, key: ArtifactKey, file: string, lock: FileLock | undefined) {
+    const subject = subjectDigest(key);
+    const purpose = `render of ${subject} as ${key.format}`;
     this.#catalogue = catalogue;
     this.#key = key;
     this.#file = file;
-    this.#directory = new DraftDirectory(catalogue, catalogue.layout.artifacts, purpose, [key.manifest]);
+    this.#directory = new DraftDirectory(catalogue, catalogue.layout.artifacts, purpose, [subject]);
     this.path = join(this.#directory.path, file);
+    this.#lock = lock;
+    this.#forget = lock === undefined ? () => {} : registerUnfinished(() => lock.remove());
   }
 
-  async commit({ digest, size }: { digest?: Digest | undefined; size: number }): Promise<StoredArtifact> {
+  async commit(made: MadeArtifact): Promise<StoredArtifact> {
     const { layout, database, reach } = this.#catalogue;
+    const key = formatArtifactKey(this.#key);
     const place = layout.artifact(this.#file);
     try {
-      await syncPrivate(this.path, size);
-      const now = Date.now();
-      const row = {
-        key: formatArtifactKey(this.#key),
-        file: this.#file,
-        manifest: this.#key.manifest,
-        format: this.#key.format,
-        size,
-        digest: digest ?? null,
-        created: now,
-        used: now,
-      };
-      // In one transaction: gc never finds the file without its row.
-      database.write(() => {
-        renameSync(this.path, place);
-        syncDirectoryNow(layout.artifacts);
-        reach('artifact-renamed');
-        // A tree of the same bytes stays, where they are known to be the same.
-        const sql = 'DELETE FROM artifact WHERE key = ? AND (digest IS NULL OR digest <> ?)';
-        database.run(sql, row.key, row.digest ?? '');
-        database.run(
-          `INSERT INTO artifact VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
-           file = excluded.file, size = excluded.size, created = excluded.created, used = excluded.used`,
-          ...Object.values(row),
-        );
+      await settleFile(this.path, made.size);
+      const { digest, measured } = await this.#measure(made);
+      const tree = made.tree === undefined ? undefined : await this.#describeTree(key, made.tree, measured);
+      reach('artifact-synced');
+      // In one transaction: gc never finds a file without its row.
+      return database.write(() => {
+        if (!this.#isStored(key, digest, made.size)) {
+          withoutSeal(place, () => renameSync(this.path, place));
+          syncDirectoryNow(layout.artifacts);
+          reach('artifact-renamed');
+          this.#insert(key, digest, measured);
+        }
+        if (made.tree !== undefined && tree !== undefined) placeTree(this.#catalogue, tree, made.tree);
+        return knownArtifact(this.#catalogue, key)!;
       });
-      return readArtifact(row, layout.artifacts);
     } catch (error) {
       throw wrapStore(error, `cannot store ${place}`, layout.root);
     } finally {
@@ -80,24 +98,60 @@ class OpenDraft implements ArtifactDraft {
     }
   }
 
+  /** What its maker did not compute. */
+  async #measure({ size, digest, measured, signal }: MadeArtifact): Promise<{
+    readonly digest: Digest;
+    readonly measured: Measured;
+  }> {
+    const { path } = this;
+    if (measured !== undefined) {
+      if (measured.size === size)
+        return { measured, digest: digest ?? (await digestFile(path, size, { signal })) };
+      throw new StoreError('internal', `${path}: ${measured.size} of ${size} bytes were measured`);
+    }
+    const all = await measureFresh(path, size, { signal });
+    if (digest === undefined || digest === all.digest) return { digest: all.digest, measured: all };
+    throw new StoreError('internal', `${path} has the digest ${all.digest}, not ${digest}`);
+  }
+
+  async #describeTree(key: string, path: string, measured: Measured): Promise<TreeRow> {
+    const { rootHash, salt, dataBlocks } = measured;
+    if (rootHash === undefined) {
+      throw new StoreError('internal', `${path} cannot be a hash tree: there are no whole blocks of data`);
+    }
+    const file = this.#file + veritySuffix;
+    return await describeTree({ key, file }, { path, rootHash, salt, dataBlocks, hashOffset: 0 });
+  }
+
+  /** Inside a transaction: whether somebody else was faster. One that was there when we began is not good, to our maker. */
+  #isStored(key: string, digest: Digest, size: number): boolean {
+    const other = knownArtifact(this.#catalogue, key);
+    if (other === undefined || other.created.getTime() < this.#begun) return false;
+    return other.digest === digest && other.size === size && isWhole(other);
+  }
+
+  #insert(key: string, digest: Digest, measured: Measured): void {
+    const { size, rootHash = null, salt, dataBlocks, fsverity } = measured;
+    const { database } = this.#catalogue;
+    const now = Date.now();
+    const row = {
+      ...{ key, file: this.#file, subject: subjectDigest(this.#key), format: this.#key.format, size, digest },
+      ...{ created: now, used: now, of_layer: this.#key.diffId === undefined ? 0 : 1 },
+      ...{ root_hash: rootHash, salt, data_blocks: dataBlocks, fsverity },
+    };
+    // A tree of the same bytes stays.
+    database.run('DELETE FROM artifact WHERE key = ? AND digest <> ?', key, digest);
+    const names = Object.keys(row);
+    database.run(
+      `INSERT INTO artifact (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})
+       ON CONFLICT (key) DO UPDATE SET ${names.map(name => `${name} = excluded.${name}`).join(', ')}`,
+      ...Object.values(row),
+    );
+  }
+
   [Symbol.dispose](): void {
     this.#directory[Symbol.dispose]();
-  }
-}
-
-/** Checks what was written, and makes it durable and the owner's alone. */
-export async function syncPrivate(path: string, size: number): Promise<void> {
-  const stats = lstatSync(path);
-  if (!stats.isFile() || stats.size !== size) {
-    throw new StoreError('internal', `${path} has ${stats.size} bytes, not ${size}`);
-  }
-  chmodSync(path, 0o600);
-  const fd = openSync(path, 'r');
-  try {
-    await syncFile(fd);
-  } catch (error) {
-    throw wrapErrno(error, `cannot make ${path} durable`);
-  } finally {
-    closeSync(fd);
+    this.#forget();
+    this.#lock?.remove();
   }
 }

@@ -1,27 +1,36 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../oci/index.ts';
 
+/**
+ * What an artifact was made of, and so whose fate it shares: an image, by its manifest, or one layer, by its diffID, for
+ * all images that have it.
+ */
+export type ArtifactSubject =
+  | { readonly manifest: Digest; readonly diffId?: undefined }
+  | { readonly diffId: Digest; readonly manifest?: undefined };
+
 /** All that the bytes of an artifact depend on. */
-export interface ArtifactKey {
-  /** Of the image's manifest. */
-  readonly manifest: Digest;
-  /** `squashfs`, `tar`. */
+export type ArtifactKey = ArtifactSubject & {
+  /** `squashfs`, `tar`, `erofs-layer`. */
   readonly format: string;
   /** Whatever changes the bytes; what is `undefined` is as if it were not there. */
   readonly options: Readonly<Record<string, string | number | boolean | null | undefined>>;
   /** Of Shale and of the codecs that take part: other versions may compress otherwise. */
   readonly versions: Readonly<Record<string, string>>;
-}
+};
 
 /** The name of the artifact: sha256, in hex, of the key as JSON with sorted fields and without spaces. */
-export function formatArtifactKey({ manifest, format, options, versions }: ArtifactKey): string {
-  const canonical = JSON.stringify({
-    format,
-    manifest,
-    options: sorted(options),
-    versions: sorted(versions),
-  });
+export function formatArtifactKey(key: ArtifactKey): string {
+  const { manifest, diffId, format, options, versions } = key;
+  const canonical = JSON.stringify(
+    sorted({ diffId, format, manifest, options: sorted(options), versions: sorted(versions) }),
+  );
   return createHash('sha256').update(canonical).digest('hex');
+}
+
+/** The digest that images and leases keep it by. */
+export function subjectDigest({ manifest, diffId }: ArtifactSubject): Digest {
+  return manifest ?? diffId!;
 }
 
 function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {

@@ -27,7 +27,10 @@ export interface Candidate {
   readonly changed: number;
   /** Why it stays; `undefined` if nothing needs it. */
   readonly kept: string | undefined;
-  /** What to do if it goes: false if that turned out to be impossible, for somebody has just taken it. */
+  /**
+   * What to do if it goes: false if that turned out to be impossible, for somebody has just taken it. SealError if it
+   * is sealed, and we may not break the seal.
+   */
   readonly remove: (trash: Trash) => boolean;
 }
 

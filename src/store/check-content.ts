@@ -5,7 +5,6 @@ import { readLocation } from '../content/index.ts';
 import { ShaleError } from '../error/index.ts';
 import { removeTree } from '../host/index.ts';
 import { type Digest, digestAlgorithm } from '../oci/index.ts';
-import { listArtifacts, type StoredArtifact } from './artifact.ts';
 import type { Check, Damage } from './fsck.ts';
 import { readLayerIndex } from './layer-index.ts';
 import { findDigest, listNames } from './layout.ts';
@@ -62,30 +61,6 @@ export function checkLayerIndexes(check: Check): Part {
   };
 }
 
-/** Every artifact that the database knows is there, in its size, with its digest. */
-export function checkArtifacts(check: Check): Part {
-  const artifacts = listArtifacts(check.catalogue);
-  return {
-    bytes: artifacts.reduce((sum, { size }) => sum + size, 0),
-    async run() {
-      for (const artifact of artifacts) {
-        const { path, size, digest } = artifact;
-        const stats = lstatSync(path, { throwIfNoEntry: false });
-        const problem =
-          stats === undefined
-            ? 'its file is missing'
-            : await judge(check, path, stats, async () => {
-                if (stats.size !== size) return `it has ${stats.size} bytes, not ${size}`;
-                if (digest === undefined) return undefined;
-                const actual = await hashFile(check, path, size, digest);
-                return actual === digest ? undefined : `its digest is ${actual}, not ${digest}`;
-              });
-        if (problem !== undefined) dropArtifact(check, artifact, stats, problem);
-      }
-    },
-  };
-}
-
 /** What is wrong with a file; one that went away meanwhile was somebody's to remove, and is right. */
 export async function judge(
   check: Check,
@@ -121,30 +96,6 @@ export async function hashFile(check: Check, path: string, size: number, digest:
 function drop({ damaged, repair }: Check, damage: Omit<Damage, 'action'>, path: string, stats: Stats): void {
   if (repair) removeSame(path, stats);
   damaged.push({ ...damage, action: repair ? 'dropped' : 'none' });
-}
-
-/** Tells of a damaged artifact; a repair removes it, and its tree with it. */
-export function dropArtifact(
-  check: Check,
-  artifact: StoredArtifact,
-  stats: Stats | undefined,
-  problem: string,
-): void {
-  const { database, layout } = check.catalogue;
-  const { key, path, created } = artifact;
-  const current = () => database.first('SELECT created FROM artifact WHERE key = ?', key)?.created;
-  if (current() !== created.getTime()) return; // Collected, or made anew, while it was read.
-  if (check.repair) {
-    database.write(() => {
-      if (current() !== created.getTime()) return;
-      if (stats !== undefined) removeSame(path, stats);
-      const tree = database.first('SELECT file FROM verity WHERE key = ?', key);
-      if (tree !== undefined) removeTree(layout.artifact(tree.file as string));
-      database.run('DELETE FROM artifact WHERE key = ?', key);
-    });
-  }
-  const name = path.slice(layout.root.length + 1);
-  check.damaged.push({ kind: 'artifact', name, problem, action: check.repair ? 'dropped' : 'none' });
 }
 
 /** Unless another one has come in its place. */

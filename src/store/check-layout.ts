@@ -9,6 +9,7 @@ import { layoutMarker, reopenRebuilt } from './create.ts';
 import type { Check } from './fsck.ts';
 import { blobsOf, describeImage, type StoredBlob, type StoredImage } from './image.ts';
 import { formatLayoutIndex } from './layout-index.ts';
+import { artifactMode } from './settle-file.ts';
 import { listVerity } from './verity.ts';
 
 /** The database is consistent in itself. False if it is not, and stays so: then nothing that it says counts. */
@@ -31,25 +32,31 @@ function findDatabaseProblem({ database }: Catalogue): string | undefined {
   }
 }
 
-/** Nobody but the owner can look into the cache, nor at a file should he ever get there. */
+/** Nobody but the owner can look into the cache, nor at a file should he ever get there; and nobody writes to artifacts. */
 export function checkModes({ catalogue, damaged, repair }: Check): void {
   const { layout, images } = catalogue;
   const { root } = layout;
-  const files = [
-    ...images.all().flatMap(image => blobsOf(image).map(({ digest }) => layout.blob(digest))),
-    ...[...listArtifacts(catalogue), ...listVerity(catalogue)].map(({ path }) => path),
-  ];
-  for (const path of new Set([root, ...files])) {
+  const check = (path: string, correct: (mode: number) => number, problem: string): void => {
     const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined || stats.isSymbolicLink()) continue;
-    const others = stats.mode % 0o100;
-    if (others === 0) continue;
+    if (stats === undefined || stats.isSymbolicLink()) return;
     const mode = stats.mode % 0o10000;
-    if (repair) chmodSync(path, mode - others);
-    const name = path === root ? '.' : path.slice(root.length + 1);
-    const problem = `others may use it: its mode is ${mode.toString(8).padStart(4, '0')}`;
-    damaged.push({ kind: 'mode', name, problem, action: repair ? 'repaired' : 'none' });
-  }
+    const right = correct(mode);
+    if (mode === right) return;
+    if (repair) chmodSync(path, right);
+    damaged.push({
+      ...{ kind: 'mode', name: path === root ? '.' : path.slice(root.length + 1) },
+      problem: `${problem}: its mode is ${mode.toString(8).padStart(4, '0')}`,
+      action: repair ? 'repaired' : 'none',
+    });
+  };
+  const blobs = images.all().flatMap(image => blobsOf(image).map(({ digest }) => layout.blob(digest)));
+  for (const path of new Set([root, ...blobs]))
+    check(path, mode => mode - (mode % 0o100), 'others may use it');
+  // What an earlier version stored becomes so when it gets its hashes.
+  const artifacts = listArtifacts(catalogue).filter(({ fsverity }) => fsverity !== undefined);
+  const keys = new Set(artifacts.map(({ key }) => key));
+  const trees = listVerity(catalogue).filter(({ key }) => keys.has(key));
+  for (const { path } of [...artifacts, ...trees]) check(path, () => artifactMode, 'it is not read-only');
 }
 
 /** The two files that make it an OCI layout say what they should. */

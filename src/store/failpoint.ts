@@ -11,6 +11,7 @@ export type Failpoint =
   | 'document-renamed'
   | 'images-changed'
   | 'index-written'
+  | 'artifact-synced'
   | 'artifact-renamed'
   | 'verity-renamed'
   | 'lease-locked'

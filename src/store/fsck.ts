@@ -2,9 +2,8 @@ import { ShaleError } from '../error/index.ts';
 import { throwIfAborted } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { Catalogue } from './catalogue.ts';
-import { checkArtifacts, checkBlobs, checkLayerIndexes } from './check-content.ts';
+import { checkBlobs, checkLayerIndexes } from './check-content.ts';
 import { checkDatabase, checkLayoutFiles, checkModes, findMissingBlobs } from './check-layout.ts';
-import { checkTrees } from './check-verity.ts';
 import type { StoredBlob, StoredImage } from './image.ts';
 
 export interface FsckOptions {
@@ -34,6 +33,8 @@ export interface FsckReport {
   /** What they held. */
   readonly bytes: number;
   readonly damaged: readonly Damage[];
+  /** Artifacts of an earlier version, by path below the root, whose root hash and fs-verity digest are known from now on. */
+  readonly measured: readonly string[];
 }
 
 /** A check in progress: what it was asked for, and what it has found. */
@@ -42,6 +43,7 @@ export interface Check {
   readonly repair: boolean;
   readonly signal: AbortSignal | undefined;
   readonly damaged: Damage[];
+  readonly measured: string[];
   /** A thing was read, or a part of it. */
   readonly read: (bytes: number) => void;
   readonly counted: { checked: number; bytes: number };
@@ -55,23 +57,25 @@ export async function checkStore(catalogue: Catalogue, options: FsckOptions = {}
   const { repair = false, signal, onProgress, refetch } = options;
   const counted = { checked: 0, bytes: 0 };
   const damaged: Damage[] = [];
+  const measured: string[] = [];
   let total = 0;
   const read = (bytes: number): void => {
     throwIfAborted(signal);
     counted.bytes += bytes;
     onProgress?.({ checked: counted.bytes, total: Math.max(total, counted.bytes) });
   };
-  const check: Check = { catalogue, repair, signal, damaged, counted, read };
+  const check: Check = { catalogue, repair, signal, damaged, measured, counted, read };
   const isKnown = await checkDatabase(check);
   const parts = [checkBlobs(check), checkLayerIndexes(check)];
   if (isKnown) {
     checkModes(check);
     checkLayoutFiles(check);
-    parts.push(checkArtifacts(check), checkTrees(check));
+    const { checkArtifacts } = await import('./check-artifact.ts');
+    parts.push(checkArtifacts(check));
   }
   for (const part of parts) total += part.bytes;
   for (const part of parts) await part.run();
-  if (!isKnown) return { ...counted, damaged };
+  if (!isKnown) return { ...counted, damaged, measured };
   const missing = new Map(findMissingBlobs(catalogue).map(each => [each.digest, each]));
   for (const { digest, problem } of missing.values()) {
     const known = damaged.findIndex(({ kind, name }) => kind === 'blob' && name === digest);
@@ -84,7 +88,7 @@ export async function checkStore(catalogue: Catalogue, options: FsckOptions = {}
     if (known === -1) damaged.push(damage);
     else damaged[known] = damage;
   }
-  return { ...counted, damaged };
+  return { ...counted, damaged, measured };
 }
 
 /** True if it is there again, else why it is not; `undefined` if nobody can fetch. */

@@ -3,6 +3,7 @@ import { wrapErrno } from '../error/index.ts';
 import type { Candidate, StoredKind } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { mark } from './mark.ts';
+import { SealError } from './seal.ts';
 import { sweep } from './sweep.ts';
 import { createTrash, emptyTrash, type Trash } from './trash.ts';
 
@@ -54,8 +55,11 @@ export function collect(
         const reason =
           candidate.kept ?? (olderThan > 0 && candidate.changed > now - olderThan ? tooYoung : undefined);
         if (reason !== undefined) kept.push({ kind, name, bytes, reason });
-        else if (dryRun || candidate.remove(trash)) removed.push({ kind, name, bytes, reason: why(kind) });
-        else kept.push({ kind, name, bytes, reason: 'it has just been taken' });
+        else {
+          const obstacle = dryRun ? undefined : remove(candidate, trash);
+          if (obstacle === undefined) removed.push({ kind, name, bytes, reason: why(kind) });
+          else kept.push({ kind, name, bytes, reason: obstacle });
+        }
       }
       reach('gc-moved');
     });
@@ -68,6 +72,16 @@ export function collect(
     if (!dryRun) emptyTrash(layout);
   }
   return { removed, kept, freedBytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** Why it stays, if it does. */
+function remove(candidate: Candidate, trash: Trash): string | undefined {
+  try {
+    return candidate.remove(trash) ? undefined : 'it has just been taken';
+  } catch (error) {
+    if (error instanceof SealError) return error.message;
+    throw error;
+  }
 }
 
 /** Files of artifacts and trees whose rows are gone, unless one was made anew meanwhile. */

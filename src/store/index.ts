@@ -29,8 +29,8 @@
  * artifact, its tree and its directories, shares its fate: the same gc takes them all.
  */
 export type { StoredArtifact } from './artifact.ts';
-export type { ArtifactDraft } from './artifact-draft.ts';
-export { type ArtifactKey, formatArtifactKey } from './artifact-key.ts';
+export type { ArtifactDraft, MadeArtifact } from './artifact-draft.ts';
+export { type ArtifactKey, type ArtifactSubject, formatArtifactKey, subjectDigest } from './artifact-key.ts';
 export type { StoredKind } from './candidate.ts';
 export { StoreError } from './error.ts';
 export type { Failpoint, Reach } from './failpoint.ts';
@@ -47,6 +47,7 @@ export {
 } from './image.ts';
 export type { Ingest, WantedBlob } from './ingest.ts';
 export type { Lease } from './lease.ts';
+export type { LinkKind, LinkOptions } from './link-artifact.ts';
 export type { StoreOptions } from './open.ts';
 export { openStoreReader, StoreReader } from './reader.ts';
 export type { Removal } from './removal.ts';

@@ -93,6 +93,11 @@ export class Layout {
     return join(this.artifacts, file);
   }
 
+  /** Held by whoever makes the artifact of that key. */
+  artifactLock(key: string): string {
+    return join(this.artifacts, `.${key}.lock`);
+  }
+
   lease(id: string): string {
     return join(this.leases, id);
   }

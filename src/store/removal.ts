@@ -39,8 +39,10 @@ function belongsTo(catalogue: Catalogue, images: readonly StoredImage[]) {
     images.flatMap(image => [...blobsOf(image).map(blob => blob.digest), image.target]),
   );
   const layers = new Set<string>(images.flatMap(image => image.layers.map(layer => layer.diffId)));
-  const manifests = new Set(images.map(image => image.manifest));
-  const made = listArtifacts(catalogue).filter(({ manifest }) => manifests.has(manifest));
+  const manifests = new Set<string>(images.map(image => image.manifest));
+  const made = listArtifacts(catalogue).filter(({ manifest, diffId }) =>
+    manifest === undefined ? layers.has(diffId) : manifests.has(manifest),
+  );
   const keys = new Set(made.map(({ key }) => key));
   const trees = listVerity(catalogue).filter(({ key }) => keys.has(key));
   const files = new Set([...made, ...trees].map(({ path }) => path.slice(catalogue.layout.root.length + 1)));

@@ -1,5 +1,5 @@
 /** Grows by one with each change of the tables; kept in the file as SQLite's `user_version`. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /** Hash trees of artifacts, which go with them: a row of `artifact` that is deleted or replaced takes its tree's along. */
 const verity = `
@@ -16,7 +16,8 @@ CREATE TABLE verity (
 
 /**
  * What the files do not say by themselves: names, use and leases. Times are milliseconds since 1970, digests text. All
- * of `image` can be had again from index.json and the blobs (`recovery.ts`), `artifact` can be rendered again.
+ * of `image` can be had again from index.json and the blobs (`recovery.ts`), `artifact` can be rendered again; its
+ * `subject` is a manifest's digest, or, `of_layer`, a diffID.
  */
 export const schema = `
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -38,12 +39,17 @@ CREATE TABLE image (
 CREATE TABLE artifact (
   key TEXT PRIMARY KEY,
   file TEXT NOT NULL,
-  manifest TEXT NOT NULL,
+  subject TEXT NOT NULL,
   format TEXT NOT NULL,
   size INTEGER NOT NULL,
   digest TEXT,
   created INTEGER NOT NULL,
-  used INTEGER NOT NULL
+  used INTEGER NOT NULL,
+  of_layer INTEGER NOT NULL DEFAULT 0,
+  root_hash TEXT,
+  salt TEXT NOT NULL DEFAULT '',
+  data_blocks INTEGER NOT NULL DEFAULT 0,
+  fsverity TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE lease (id TEXT PRIMARY KEY, purpose TEXT NOT NULL, touched INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -55,5 +61,19 @@ CREATE TABLE lease_digest (
 ) STRICT, WITHOUT ROWID;
 ${verity}`;
 
+/**
+ * Artifacts of layers, and hashes of all. What was stored before gets its hashes when somebody measures it; what has not
+ * even a digest, so that nobody could say whether it is still what it was, is forgotten.
+ */
+const hashes = `
+DELETE FROM artifact WHERE digest IS NULL;
+ALTER TABLE artifact RENAME COLUMN manifest TO subject;
+ALTER TABLE artifact ADD COLUMN of_layer INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE artifact ADD COLUMN root_hash TEXT;
+ALTER TABLE artifact ADD COLUMN salt TEXT NOT NULL DEFAULT '';
+ALTER TABLE artifact ADD COLUMN data_blocks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE artifact ADD COLUMN fsverity TEXT;
+`;
+
 /** What makes the tables of a version those of the next; by the version that it is for. */
-export const migrations: Readonly<Record<number, string>> = { 1: verity };
+export const migrations: Readonly<Record<number, string>> = { 1: verity, 2: hashes };

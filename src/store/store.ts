@@ -6,6 +6,7 @@ import type { VerityTree } from '../verity/index.ts';
 import type { StoredArtifact } from './artifact.ts';
 import { type ArtifactDraft, createArtifact } from './artifact-draft.ts';
 import type { ArtifactKey } from './artifact-key.ts';
+import { beginArtifact } from './begin-artifact.ts';
 import { findBlob } from './blob.ts';
 import type { Catalogue } from './catalogue.ts';
 import { dropDamagedBlob, putDocument } from './document.ts';
@@ -17,6 +18,8 @@ import { beginIngest, type Ingest, type WantedBlob } from './ingest.ts';
 import { findLayerIndex, putLayerIndex } from './layer-index.ts';
 import type { Layout } from './layout.ts';
 import { createLease, type Lease } from './lease.ts';
+import { type LinkKind, type LinkOptions, linkArtifact } from './link-artifact.ts';
+import { measureArtifact } from './measure-artifact.ts';
 import { openCatalogue, type StoreOptions } from './open.ts';
 import { StoreReader } from './reader.ts';
 import { type Removal, removeImages } from './removal.ts';
@@ -60,7 +63,7 @@ export class Store extends StoreReader {
     return await beginIngest(layout, blob, { signal: options.signal, reach });
   }
 
-  /** Keeps blobs, layer indexes (by diffID) and artifacts (by manifest) from gc; `purpose` completes "needed by a …". */
+  /** Keeps blobs, layer indexes (by diffID) and artifacts (by manifest or diffID) from gc; `purpose` completes "needed by a …". */
   lease(purpose: string, digests: Iterable<Digest> = []): Lease {
     return createLease(this.#catalogue, purpose, digests);
   }
@@ -104,9 +107,34 @@ export class Store extends StoreReader {
     });
   }
 
-  /** Begins to make one; the extension ends its file's name. */
+  /**
+   * Begins to make one; the extension ends its file's name. Several may make the same one: the first to commit wins. A lease keeps
+   * meanwhile what there is of its image or its layer.
+   */
   createArtifact(key: ArtifactKey, extension: string): ArtifactDraft {
     return createArtifact(this.#catalogue, key, extension);
+  }
+
+  /** The same, alone: the artifact if it is there, or by the time that whoever makes it is done. */
+  async beginArtifact(
+    key: ArtifactKey,
+    extension: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<ArtifactDraft | StoredArtifact> {
+    return await beginArtifact(this.#catalogue, key, extension, options);
+  }
+
+  /** Puts it in a place outside of the cache: as a hard link where that can be. Says how. */
+  async linkArtifact(artifact: StoredArtifact, path: string, options: LinkOptions = {}): Promise<LinkKind> {
+    return await linkArtifact(artifact, path, options);
+  }
+
+  /** The artifact with its root hash and its fs-verity digest, which one of an earlier version gets now. */
+  async measureArtifact(
+    artifact: StoredArtifact,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<StoredArtifact> {
+    return await measureArtifact(this.#catalogue, artifact, options);
   }
 
   /** The hash tree of an artifact, if it has one. */

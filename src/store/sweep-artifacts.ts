@@ -1,12 +1,13 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { isLocked } from '../host/index.ts';
+import { isLocked, tryLock } from '../host/index.ts';
 import { listArtifacts, type StoredArtifact } from './artifact.ts';
 import { type Candidate, diskBytes, taken, temporary, treeBytes } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { draftPrefix } from './draft-directory.ts';
 import { type Layout, listNames } from './layout.ts';
 import type { Marks } from './mark.ts';
+import { unseal } from './seal.ts';
 import type { Trash } from './trash.ts';
 import { listVerity, veritySuffix } from './verity.ts';
 import { isWarmDraft, isWarmUsed, takeWarm } from './warm.ts';
@@ -22,15 +23,17 @@ export function* sweepArtifacts(catalogue: Catalogue, marks: Marks, now: number)
   const fates = new Map(artifacts.map(artifact => [artifact.key, fateOf(artifact, marks)]));
   const drafts = listNames(layout.artifacts).filter(name => name.startsWith(draftPrefix));
   for (const name of drafts) yield* sweepDraft(layout, join(layout.artifacts, name), marks);
+  yield* sweepLocks(layout);
   yield* sweepFiles(catalogue, artifacts, fates);
   yield* sweepWarm(layout, fates, now);
 }
 
-function fateOf({ path, manifest, created }: StoredArtifact, marks: Marks): Fate {
+function fateOf({ path, manifest, diffId, created }: StoredArtifact, marks: Marks): Fate {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   // Its file is gone, by whatever accident.
   if (stats === undefined) return { kept: undefined, changed: created.getTime() };
-  const kept = marks.manifests.get(manifest)?.replace(/^referenced by/, 'artifact of');
+  const reason = manifest === undefined ? marks.layers.get(diffId) : marks.manifests.get(manifest);
+  const kept = reason?.replace(/^referenced by/, manifest === undefined ? 'of a layer of' : 'artifact of');
   return { kept, changed: stats.mtimeMs };
 }
 
@@ -47,6 +50,29 @@ function* sweepDraft(layout: Layout, path: string, marks: Marks): Generator<Cand
   };
 }
 
+function isLockName(name: string): boolean {
+  return name.startsWith('.') && name.endsWith('.lock');
+}
+
+/** Whoever holds one takes it away in the end, unless its process dies. */
+function* sweepLocks(layout: Layout): Generator<Candidate> {
+  for (const name of listNames(layout.artifacts)) {
+    if (!isLockName(name)) continue;
+    const path = layout.artifact(name);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined || isLocked(path)) continue;
+    const remove = (): boolean => {
+      const lock = tryLock(path);
+      lock?.remove();
+      return lock !== undefined;
+    };
+    yield {
+      ...{ kind: 'temporary', name: `artifacts/${name}`, bytes: 0 },
+      ...{ changed: stats.mtimeMs, kept: undefined, remove },
+    };
+  }
+}
+
 function* sweepFiles(
   catalogue: Catalogue,
   artifacts: readonly StoredArtifact[],
@@ -57,7 +83,7 @@ function* sweepFiles(
   for (const { path, key } of artifacts) rows.set(path, { table: 'artifact', key });
   for (const { path, key } of listVerity(catalogue)) rows.set(path, { table: 'verity', key });
   for (const name of listNames(layout.artifacts)) {
-    if (name.startsWith(draftPrefix)) continue;
+    if (name.startsWith(draftPrefix) || isLockName(name)) continue;
     const path = layout.artifact(name);
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) continue;
@@ -66,6 +92,8 @@ function* sweepFiles(
     const fate = row && fates.get(row.key);
     const remove = (trash: Trash): boolean => {
       if (row === undefined) return taken(trash, path);
+      // Now, while the row is there: it would outlive a file that cannot be removed.
+      unseal(path);
       trash.orphans.push(name);
       database.run(`DELETE FROM ${row.table} WHERE key = ?`, row.key);
       return true;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isErrno } from '../error/index.ts';
 import { removeTree } from '../host/index.ts';
 import { type Layout, listNames } from './layout.ts';
+import { withoutSeal } from './seal.ts';
 
 /** Takes files out of sight at once, so that the transaction is short; they are deleted after it. */
 export interface Trash {
@@ -19,7 +20,7 @@ export function createTrash(layout: Layout, prefix: string): Trash {
     take(path) {
       number += 1;
       try {
-        renameSync(path, join(layout.trash, `${prefix}-${number}`));
+        withoutSeal(path, () => renameSync(path, join(layout.trash, `${prefix}-${number}`)));
       } catch (error) {
         if (isErrno(error, 'ENOSPC', 'EDQUOT')) removeTree(path);
         else if (!isErrno(error, 'ENOENT')) throw error;

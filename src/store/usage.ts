@@ -1,9 +1,10 @@
 import { lstatSync } from 'node:fs';
 import { listArtifacts } from './artifact.ts';
+import { subjectDigest } from './artifact-key.ts';
 import { diskBytes } from './candidate.ts';
 import type { Catalogue } from './catalogue.ts';
 import { collect, type GcItem } from './gc.ts';
-import { blobsOf, type ImageName } from './image.ts';
+import { blobsOf, type ImageName, type StoredImage } from './image.ts';
 import { listNames } from './layout.ts';
 import { listVerity } from './verity.ts';
 
@@ -26,8 +27,10 @@ export interface ImageUsage extends ImageName {
   readonly size: number;
   /** Of these, what no other image of the cache has. The same image under two names is one. */
   readonly unique: number;
-  /** Bytes of its artifacts and their hash trees. */
+  /** Bytes of its artifacts, of those of its layers, and of their hash trees. */
   readonly artifacts: number;
+  /** Of these, what other images of the cache need as well: of layers that they share. */
+  readonly sharedArtifacts: number;
 }
 
 export interface UsageReport {
@@ -82,26 +85,46 @@ function measureDatabase({ layout }: Catalogue): UsageRow {
 
 function measureImages(catalogue: Catalogue): ImageUsage[] {
   const images = catalogue.images.all();
-  const owners = new Map<string, Set<string>>();
+  const [blobs, layers] = [new Owners(), new Owners()];
   for (const image of images) {
-    for (const { digest } of blobsOf(image)) {
-      const found = owners.get(digest);
-      if (found === undefined) owners.set(digest, new Set([image.manifest]));
-      else found.add(image.manifest);
-    }
+    for (const { digest } of blobsOf(image)) blobs.add(digest, image);
+    for (const { diffId } of image.layers) layers.add(diffId, image);
   }
   const artifacts = new Map<string, number>();
   const trees = new Map(listVerity(catalogue).map(({ key, size }) => [key, size]));
-  for (const { key, manifest, size } of listArtifacts(catalogue)) {
-    artifacts.set(manifest, (artifacts.get(manifest) ?? 0) + size + (trees.get(key) ?? 0));
+  for (const artifact of listArtifacts(catalogue)) {
+    const subject = subjectDigest(artifact);
+    const bytes = artifact.size + (trees.get(artifact.key) ?? 0);
+    artifacts.set(subject, (artifacts.get(subject) ?? 0) + bytes);
   }
-  return images.map(image => ({
-    reference: image.reference,
-    platform: image.platform,
-    size: image.size,
-    unique: blobsOf(image)
-      .filter(({ digest }) => owners.get(digest)?.size === 1)
-      .reduce((sum, { size }) => sum + size, 0),
-    artifacts: artifacts.get(image.manifest) ?? 0,
-  }));
+  const bytesOf = (digests: readonly string[]) =>
+    digests.reduce((sum, digest) => sum + (artifacts.get(digest) ?? 0), 0);
+  return images.map(image => {
+    const diffIds = [...new Set(image.layers.map(({ diffId }) => diffId))];
+    return {
+      reference: image.reference,
+      platform: image.platform,
+      size: image.size,
+      unique: blobsOf(image)
+        .filter(({ digest }) => !blobs.isShared(digest))
+        .reduce((sum, { size }) => sum + size, 0),
+      artifacts: bytesOf([image.manifest, ...diffIds]),
+      sharedArtifacts: bytesOf(diffIds.filter(diffId => layers.isShared(diffId))),
+    };
+  });
+}
+
+/** Which images need a thing; the same one under two names counts once. */
+class Owners {
+  readonly #manifests = new Map<string, Set<string>>();
+
+  add(digest: string, { manifest }: StoredImage): void {
+    const found = this.#manifests.get(digest);
+    if (found === undefined) this.#manifests.set(digest, new Set([manifest]));
+    else found.add(manifest);
+  }
+
+  isShared(digest: string): boolean {
+    return this.#manifests.get(digest)!.size > 1;
+  }
 }

@@ -1,16 +1,17 @@
-import { createHash } from 'node:crypto';
 import { lstatSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { readLocation } from '../content/index.ts';
 import { syncDirectoryNow } from '../host/index.ts';
-import { type Digest, parseDigest } from '../oci/index.ts';
+import type { Digest } from '../oci/index.ts';
 import type { VerityTree } from '../verity/index.ts';
 import type { StoredArtifact } from './artifact.ts';
-import { syncPrivate } from './artifact-draft.ts';
+import { subjectDigest } from './artifact-key.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Row } from './database.ts';
 import { DraftDirectory } from './draft-directory.ts';
 import { StoreError, wrapStore } from './error.ts';
+import { digestFile } from './measure.ts';
+import { withoutSeal } from './seal.ts';
+import { settleFile } from './settle-file.ts';
 
 /** The hash tree of an artifact, beside it; it goes when the artifact goes. */
 export interface StoredVerity extends VerityTree {
@@ -48,57 +49,60 @@ export async function putVerity(
   artifact: StoredArtifact,
   make: (path: string) => Promise<VerityTree>,
 ): Promise<StoredVerity> {
-  const { layout, database, reach } = catalogue;
+  const { layout, database } = catalogue;
   const file = basename(artifact.path) + veritySuffix;
-  const place = layout.artifact(file);
-  const purpose = `hash tree of ${artifact.manifest} as ${artifact.format}`;
-  using draft = new DraftDirectory(catalogue, layout.artifacts, purpose, [artifact.manifest]);
+  const subject = subjectDigest(artifact);
+  const purpose = `hash tree of ${subject} as ${artifact.format}`;
+  using draft = new DraftDirectory(catalogue, layout.artifacts, purpose, [subject]);
   const made = await make(join(draft.path, file));
   try {
-    const { size } = lstatSync(made.path);
-    await syncPrivate(made.path, size);
-    const row = {
-      key: artifact.key,
-      file,
-      root_hash: made.rootHash,
-      salt: made.salt,
-      data_blocks: made.dataBlocks,
-      size,
-      digest: await digestFile(made.path, size),
-    };
+    const row = await describeTree({ key: artifact.key, file }, made);
     // In one transaction, as an artifact and its row: gc never finds the one without the other.
     database.write(() => {
       requireSame(catalogue, artifact);
-      renameSync(made.path, place);
-      syncDirectoryNow(layout.artifacts);
-      reach('verity-renamed');
-      database.run('INSERT OR REPLACE INTO verity VALUES (?, ?, ?, ?, ?, ?, ?)', ...Object.values(row));
+      placeTree(catalogue, row, made.path);
     });
     return readVerity(row, layout.artifacts);
   } catch (error) {
-    throw wrapStore(error, `cannot store ${place}`, layout.root);
+    throw wrapStore(error, `cannot store ${layout.artifact(file)}`, layout.root);
   }
+}
+
+/** A row of the table. */
+export type TreeRow = Readonly<Record<'key' | 'file' | 'root_hash' | 'salt' | 'digest', string>> &
+  Readonly<Record<'data_blocks' | 'size', number>>;
+
+/** Makes the file of a tree durable, and says what its row will be. */
+export async function describeTree(
+  { key, file }: Pick<TreeRow, 'key' | 'file'>,
+  { path, rootHash, salt, dataBlocks }: VerityTree,
+): Promise<TreeRow> {
+  const { size } = lstatSync(path);
+  await settleFile(path, size);
+  const digest = await digestFile(path, size);
+  return { key, file, root_hash: rootHash, salt, data_blocks: dataBlocks, size, digest };
+}
+
+/** Inside a transaction: puts a tree beside its artifact, whose row is there. */
+export function placeTree({ database, layout, reach }: Catalogue, row: TreeRow, path: string): void {
+  const place = layout.artifact(row.file);
+  withoutSeal(place, () => renameSync(path, place));
+  syncDirectoryNow(layout.artifacts);
+  reach('verity-renamed');
+  const { key, file, root_hash, salt, data_blocks, size, digest } = row;
+  const values = [key, file, root_hash, salt, data_blocks, size, digest];
+  database.run('INSERT OR REPLACE INTO verity VALUES (?, ?, ?, ?, ?, ?, ?)', ...values);
 }
 
 /** Inside a transaction: the tree belongs to the bytes that it was made of. */
 function requireSame({ database }: Catalogue, artifact: StoredArtifact): void {
-  const row = database.first('SELECT digest, size, created FROM artifact WHERE key = ?', artifact.key);
+  const row = database.first('SELECT digest, size FROM artifact WHERE key = ?', artifact.key);
   // Made anew, it has the same bytes if it has the same digest.
-  const same =
-    artifact.digest === undefined
-      ? row?.created === artifact.created.getTime()
-      : row?.digest === artifact.digest && row.size === artifact.size;
-  if (same) return;
+  if (row?.digest === artifact.digest && row.size === artifact.size) return;
   throw new StoreError('not-found', `the artifact ${artifact.path} is not there any more`, {
     detail: { path: artifact.path, key: artifact.key },
     hint: 'try again: what is missing is made again',
   });
-}
-
-async function digestFile(path: string, size: number): Promise<Digest> {
-  const hash = createHash('sha256');
-  for await (const chunk of readLocation({ path, offset: 0, size })) hash.update(chunk);
-  return parseDigest(`sha256:${hash.digest('hex')}`);
 }
 
 function readVerity(row: Row, directory: string): StoredVerity {

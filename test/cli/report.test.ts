@@ -127,7 +127,7 @@ test('du: a row a kind, a total, and the images', () => {
     images: [
       {
         ...{ reference: `docker.io/library/a:1${evil}`, platform: 'linux/amd64' },
-        ...{ size: 1_000_000, unique: 20, artifacts: 3_000_000 },
+        ...{ size: 1_000_000, unique: 20, artifacts: 3_000_000, sharedArtifacts: 0 },
       },
     ],
     rows: [

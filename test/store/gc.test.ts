@@ -13,6 +13,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { hasLibc } from '../../src/host/index.ts';
+import type { Digest } from '../../src/oci/index.ts';
 import {
   type ArtifactKey,
   formatArtifactKey,
@@ -30,7 +31,10 @@ const second = createSample('docker.io/library/app:2', [1, 3]);
 
 const reasons = ({ kept }: GcReport) => new Map(kept.map(({ name, reason }) => [name, reason]));
 const removed = (report: GcReport) => report.removed.map(({ kind, name }) => `${kind} ${name}`).sort();
-const keyOf = (sample: typeof app, options: ArtifactKey['options'] = {}): ArtifactKey => {
+const keyOf = (
+  sample: typeof app,
+  options: ArtifactKey['options'] = {},
+): ArtifactKey & { manifest: Digest } => {
   return { manifest: sample.image.manifest, format: 'squashfs', options, versions: { shale: '1' } };
 };
 
@@ -271,7 +275,7 @@ test('an artifact is found by all that made it, and only whole', async () => {
   const made = await render(store, key, bytes);
   assert.deepEqual(store.findArtifact(keyOf(app, { compression: 'zstd', level: 3 })), made);
   assert.equal(path.basename(made.path), `${formatArtifactKey(key)}.sqfs`);
-  assert.equal(statSync(made.path).mode & 0o777, 0o600);
+  assert.equal(statSync(made.path).mode & 0o777, 0o444);
   assert.deepEqual(readFileSync(made.path), bytes);
   for (const different of [
     keyOf(app, { compression: 'zstd', level: 4 }),

@@ -70,7 +70,7 @@ test('it goes with its artifact', async () => {
     ['artifact of docker.io/library/app:1'],
   );
   assert.ok(existsSync(place));
-  const lease = store.lease('zone', [artifact.manifest]);
+  const lease = store.lease('zone', [artifact.manifest!]);
   store.removeImages([app.image]);
   assert.deepEqual([existsSync(place), existsSync(artifact.path)], [true, true]);
   lease.release();

@@ -46,7 +46,7 @@ export function formatDamage({ damaged }: Pick<FsckReport, 'damaged'>): string[]
 }
 
 function summarise(
-  { checked, bytes, damaged }: FsckReport,
+  { checked, bytes, damaged, measured }: FsckReport,
   left: number,
   { repair, seconds }: { readonly repair: boolean; readonly seconds: number },
 ): string {
@@ -60,5 +60,6 @@ function summarise(
         : repair
           ? `${formatCount(damaged.length)} damaged, ${formatCount(left)} not repaired`
           : `${formatCount(damaged.length)} damaged; shale fsck --repair drops and downloads again`;
-  return `checked ${files}, in ${speed}: ${verdict}`;
+  const hashed = measured.length === 0 ? '' : `; ${formatNumber(measured.length, 'artifact')} got its hashes`;
+  return `checked ${files}, in ${speed}: ${verdict}${hashed}`;
 }

@@ -23,9 +23,16 @@ export function formatImages(
     safe(platform),
     safe(full ? digest : shortDigest(digest)),
     formatBytes(size),
-    artifacts.map(({ format, bytes }) => `${safe(format)} ${formatBytes(bytes)}`).join(', ') || '-',
+    describeArtifacts(artifacts),
     formatAge(Date.parse(pulled), now),
   ]);
   const head = ['REFERENCE', 'PLATFORM', 'DIGEST', 'SIZE', 'ARTIFACTS', 'PULLED'];
   return formatColumns([head, ...rows], { right: [3] });
+}
+
+/** One of each format: of layers there are many. */
+function describeArtifacts(artifacts: CachedImage['artifacts']): string {
+  const sums = new Map<string, number>();
+  for (const { format, bytes } of artifacts) sums.set(format, (sums.get(format) ?? 0) + bytes);
+  return [...sums].map(([format, bytes]) => `${safe(format)} ${formatBytes(bytes)}`).join(', ') || '-';
 }

@@ -13,9 +13,18 @@ export interface CachedImage {
   readonly configDigest: string;
   /** Of its blobs, each once. */
   readonly size: number;
-  readonly artifacts: readonly { readonly format: string; readonly bytes: number; readonly path: string }[];
+  readonly artifacts: readonly CachedArtifact[];
   readonly pulled: string;
   readonly used: string;
+}
+
+/** What was made of an image, or, for all images that have it, of one of its layers. */
+export interface CachedArtifact {
+  readonly format: string;
+  readonly bytes: number;
+  readonly path: string;
+  /** Of the layer. */
+  readonly diffId?: string;
 }
 
 /** What is in the cache, by name, then platform. */
@@ -31,6 +40,7 @@ export async function listImages(options: UpkeepOptions = {}): Promise<readonly 
 /** An image as the cache's commands tell of it. */
 export function describe(image: StoredImage, artifacts: readonly StoredArtifact[]): CachedImage {
   const { reference, platform, target, manifest, config, size, pulled, used } = image;
+  const layers = new Set<string>(image.layers.map(({ diffId }) => diffId));
   return {
     reference,
     platform,
@@ -39,8 +49,11 @@ export function describe(image: StoredImage, artifacts: readonly StoredArtifact[
     configDigest: config,
     size,
     artifacts: artifacts
-      .filter(artifact => artifact.manifest === manifest)
-      .map(({ format, size, path }) => ({ format, bytes: size, path })),
+      .filter(made => (made.diffId === undefined ? made.manifest === manifest : layers.has(made.diffId)))
+      .map(({ format, size, path, diffId }) => ({
+        ...{ format, bytes: size, path },
+        ...(diffId !== undefined && { diffId }),
+      })),
     pulled: pulled.toISOString(),
     used: used.toISOString(),
   };

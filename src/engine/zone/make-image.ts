@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { ShaleError } from '../../error/index.ts';
 import { parseConfig, parseSource } from '../../oci/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
-import { digestFile } from '../artifact.ts';
 import { type ImageOptions, summarise } from '../options.ts';
 import { pull } from '../pull.ts';
 import { renderImage } from '../render.ts';
@@ -43,8 +42,7 @@ async function renderLocal(reference: string, store: Store, options: ImageOption
     requireOurArchitecture(reference, config);
     using draft = store.createArtifact(key, 'sqfs');
     const { outputs } = await renderImage(opened, [{ ...zoneOutput, path: draft.path }], options);
-    const digest = await digestFile(draft.path, opened.signal);
-    const artifact = await draft.commit({ digest, size: outputs[0]!.bytes });
+    const artifact = await draft.commit({ size: outputs[0]!.bytes, signal: opened.signal });
     return { manifest, config, configDigest, artifact, warnings: summarise(opened.warnings) };
   });
 }
