@@ -37,28 +37,36 @@ export interface Option {
 export const options = {
   format: {
     kind: 'choice',
-    choices: ['squashfs', 'tar', 'directory', 'none'],
+    choices: ['squashfs', 'erofs', 'tar', 'directory', 'none'],
     help: 'what to make of the image',
   },
   compression: {
     kind: 'choice',
-    choices: ['zstd', 'gzip', 'xz', 'lz4', 'none'],
-    help: 'of squashfs; xz needs the system library liblzma',
-    default: 'zstd',
+    choices: ['zstd', 'gzip', 'deflate', 'xz', 'lz4', 'none'],
+    help: 'of squashfs all but deflate, of EROFS zstd, deflate, lz4 or none; xz needs the system library liblzma',
+    default: 'zstd for squashfs, none for EROFS',
   },
   level: {
     kind: 'integer',
     value: 'N',
-    help: 'of the compression: 1–22 for zstd, 1–9 for gzip, 0–9 for xz',
-    default: 'zstd 3, gzip 9, xz 6',
+    help: 'of the compression: 1–22 for zstd, 1–9 for gzip and deflate, 0–9 for xz',
+    default: 'zstd 3, gzip and deflate 9, xz 6',
   },
   'block-size': {
     kind: 'size',
     value: 'SIZE',
-    help: 'of squashfs: a power of two from 4K to 1M',
-    default: '128K',
+    help: 'how much is compressed at once, a power of two: of squashfs from 4K to 1M, of EROFS from 8K to 1M',
+    default: '128K for squashfs, 64K for EROFS',
   },
   'no-fragments': { kind: 'flag', help: 'squashfs: do not pack small files and ends of files together' },
+  merged: {
+    kind: 'flag',
+    help: "make a stack whose layers' files are the devices of one EROFS that holds metadata alone",
+  },
+  'tar-index': {
+    kind: 'flag',
+    help: 'make a stack in which layers stay tars, and an EROFS index points into each',
+  },
   mtime: {
     kind: 'integer',
     value: 'SECONDS',
@@ -123,6 +131,28 @@ export const options = {
   all: { kind: 'flag', short: 'a', help: 'everything' },
   'dry-run': { kind: 'flag', short: 'n', help: 'only say what would be done' },
   repair: { kind: 'flag', help: 'drop what is damaged, and fetch again what can be fetched' },
+  'root-hash': {
+    kind: 'text',
+    value: 'HEX',
+    help: 'the dm-verity root hash that the file must have: every block of it and of its hash tree is compared',
+  },
+  'hash-file': {
+    kind: 'text',
+    value: 'FILE',
+    help: 'where the hash tree is',
+    default: 'appended to the file, else beside it as FILE.verity; without a tree all is hashed anew',
+  },
+  'hash-offset': {
+    kind: 'integer',
+    value: 'BYTES',
+    help: 'where the hash tree begins, in its file',
+    default: 'found by its superblock; 0 in a file of its own',
+  },
+  'fs-verity': {
+    kind: 'text',
+    value: 'DIGEST',
+    help: 'the fs-verity digest that the file must have: sha256:HEX, as fsverity digest prints it',
+  },
   layers: { kind: 'flag', help: 'also read the layers: entries, whiteouts, bytes hidden by later layers' },
   long: { kind: 'flag', short: 'l', help: 'show type, mode, owner, size and time of each entry' },
   recursive: { kind: 'flag', short: 'R', help: 'list what is in directories below, too' },

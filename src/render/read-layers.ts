@@ -1,10 +1,12 @@
 import type { Warnings } from '../error/index.ts';
 import type { LayerLimits } from '../layer/index.ts';
 import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
-import type { ExtractionTarget } from './ingest/extraction.ts';
-import type { TeeTarget } from './ingest/tee.ts';
+import type { IngestRequest } from './ingest/protocol.ts';
 import type { LayerSource } from './layer-source.ts';
 import { Workbench, type WorkbenchOptions } from './workbench.ts';
+
+/** What a thread writes of the layer that it reads: its contents, or its tar. */
+export type LayerKeep = Pick<IngestRequest, 'extract' | 'tee'>;
 
 export interface ReadLayersOptions extends WorkbenchOptions {
   readonly limits: LayerLimits;
@@ -13,21 +15,19 @@ export interface ReadLayersOptions extends WorkbenchOptions {
   readonly digests?: boolean;
   /** Layers that need not be read, by their positions: what an earlier reading, under no looser limits, has given. */
   readonly known?: readonly (ReadLayer | undefined)[];
-  /** Of layers whose contents are to be put into files: where to. */
-  readonly extract?: readonly (ExtractionTarget | undefined)[];
-  /** Of layers whose uncompressed bytes are to be put into files, as they are: where to. */
-  readonly tee?: readonly (TeeTarget | undefined)[];
+  /** Of layers that are to be kept in files: how, and where. */
+  readonly keep?: readonly (LayerKeep | undefined)[];
   /** Told of each layer, oldest first, known ones too; what it returns is waited for at the end, and its failure ends all. */
   readonly onRead?: (layer: number, read: ReadLayer) => Promise<void>;
   readonly onProgress?: LayerProgress;
 }
 
-/** Reads and verifies all layers (oldest first), for their indexes and for what `extract` and `onRead` make of them. */
+/** Reads and verifies all layers (oldest first), for their indexes and for what `keep` and `onRead` make of them. */
 export async function readLayers(
   layers: readonly LayerSource[],
   options: ReadLayersOptions,
 ): Promise<readonly ReadLayer[]> {
-  const { limits, warnings, digests = false, known = [], extract = [], tee = [], onRead } = options;
+  const { limits, warnings, digests = false, known = [], keep = [], onRead } = options;
   const { onProgress = () => {} } = options;
   const unknown = layers.filter((_, layer) => known[layer] === undefined);
   await using bench = new Workbench({ ...options, layers: unknown.length, outputs: 0 });
@@ -40,8 +40,7 @@ export async function readLayers(
     if (known[layer] !== undefined) return known[layer];
     const { digest, diffId } = source;
     const request = { kind: 'layer', layer, digest, diffId, limits, data: false, digests } as const;
-    const targets = { extract: extract[layer], tee: tee[layer] };
-    return ingest.read({ ...request, ...targets, strict: warnings.strict }, source.locate());
+    return ingest.read({ ...request, ...keep[layer], strict: warnings.strict }, source.locate());
   });
   const read = async (): Promise<ReadLayer[]> => {
     const results: ReadLayer[] = [];

@@ -1,5 +1,5 @@
 import type { Commands, Operand } from './command.ts';
-import { artifactFormats, reading, registry, source, sourcing, squashfs } from './shared.ts';
+import { artifactFormats, reading, registry, source, sourcing, squashfs, stack } from './shared.ts';
 
 const name: Operand = {
   name: 'NAME',
@@ -42,23 +42,27 @@ export const imageCommands = {
     },
   },
   render: {
-    summary: 'turn an image into a squashfs, a tar or a directory',
+    summary: 'turn an image into a squashfs, an EROFS, a tar or a directory',
     description: [
       'Reads the image, verifies every digest and size on the way, merges its layers and writes the result to each OUT, ' +
         'all from one decompression. The same image and options give the same bytes, at any --jobs.',
       'An image in a registry is rendered while it is downloaded. If the cache has it, nothing is downloaded; --policy always asks ' +
         'the registry whether the name stands for something newer.',
-      'The format follows from the name: .sqfs or .squashfs, .tar, a trailing slash for a directory, - for a tar on standard ' +
-        'output. A file appears whole and durable or not at all, and replaces what was there; a directory must be new or empty.',
+      'The format follows from the name: .sqfs or .squashfs, .erofs, .tar, a trailing slash for a directory, - for a tar on standard ' +
+        'output. Flags of the compression mean the squashfs where one is among several OUTs. A file appears whole and durable or not at all, and replaces what was there; a directory must be new or empty.',
     ],
     operands: [source, { name: 'OUT', help: 'what to make, and by its name in which format', many: true }],
-    options: ['format', ...squashfs, ...sourcing, ...reading],
+    options: ['format', ...squashfs, ...stack, ...sourcing, ...reading],
     refinements: {
+      layers: {
+        help: 'make a stack of OUT, a directory: an EROFS for each layer, and the head that OverlayFS puts above them',
+      },
       format: { choices: artifactFormats, help: 'what every OUT is', default: 'by the name of OUT' },
     },
     examples: [
       { what: 'An image of a registry as a squashfs', line: 'shale render nginx root.sqfs' },
       { what: 'An image of an OCI layout as a squashfs', line: 'shale render oci:layout:latest root.sqfs' },
+      { what: 'An EROFS, as fast as the disk', line: 'shale render nginx root.erofs' },
       { what: 'Two artifacts from one decompression', line: 'shale render oci:layout root.sqfs root.tar' },
       {
         what: 'Smaller, and slower',

@@ -24,19 +24,33 @@ export const lookCommands = {
     ],
   },
   verify: {
-    summary: 'compare a rendered squashfs, tar or directory with its image',
+    summary: 'compare a rendered artifact with its image, or a file with its root hash',
     description: [
       'Reads ARTIFACT back and compares it with the image entry by entry: types, modes, owners, times, contents, link targets, ' +
         'device numbers, extended attributes and hardlink groups. Differences are printed on standard output.',
+      'With --root-hash or --fs-verity the bytes of the file are compared with that, all of them; this needs no image, and SOURCE ' +
+        'is then the file if it stands alone. The first block that is wrong is named, with its offset.',
     ],
-    operands: [source, { name: 'ARTIFACT', help: 'what was rendered: a squashfs, a tar or a directory' }],
-    options: ['format', ...sourcing, ...reading],
+    operands: [
+      { ...source, help: `${source.help}; or, without ARTIFACT, the file whose hashes are compared` },
+      { name: 'ARTIFACT', help: 'what was rendered: a squashfs, a tar or a directory', optional: true },
+    ],
+    options: [
+      'format',
+      ...(['root-hash', 'hash-file', 'hash-offset', 'fs-verity'] as const),
+      ...sourcing,
+      ...reading,
+    ],
     refinements: { format: { choices: artifactFormats, help: 'what ARTIFACT is', default: 'as it looks' } },
     examples: [
       { what: 'After a render', line: 'shale verify oci:layout:latest root.sqfs' },
       { what: 'In a script', line: 'shale verify oci:layout root.tar --quiet || echo differs' },
+      {
+        what: 'A file with its hash tree behind it or beside it',
+        line: 'shale verify root.sqfs --root-hash $ROOT_HASH',
+      },
     ],
-    statuses: { 8: 'the artifact differs from the image, or one of the two is damaged' },
+    statuses: { 8: 'the artifact differs from the image or from its hashes, or one of them is damaged' },
   },
   why: {
     summary: 'say which layers supplied, changed and deleted a path',

@@ -23,8 +23,11 @@ export const reading = ['jobs', 'memory', 'strict', 'progress', 'quiet', 'json',
 /** Of whatever makes a squashfs. */
 export const squashfs = ['compression', 'level', 'block-size', 'no-fragments', 'mtime'] as const;
 
+/** Of whatever makes a stack: one file per layer. */
+export const stack = ['layers', 'merged', 'tar-index'] as const;
+
 /** What --format may be where an artifact is a file or directory of the user's. */
-export const artifactFormats = ['squashfs', 'tar', 'directory'] as const;
+export const artifactFormats = ['squashfs', 'erofs', 'tar', 'directory'] as const;
 
 /** Of whatever has a result and little to wait for. */
 export const brief = ['root', 'quiet', 'json'] as const;

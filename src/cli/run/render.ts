@@ -12,6 +12,10 @@ import { reportWarnings } from '../warnings.ts';
 
 export async function run(invocation: Invocation): Promise<number> {
   const { operands, values } = invocation;
+  if (values.layers || values.merged || values['tar-index']) {
+    const { runStack } = await import('./render-stack.ts');
+    return await runStack(invocation);
+  }
   const [source, ...paths] = operands as [string, ...string[]];
   const requests = createRequests(paths, values);
   const begin = performance.now();

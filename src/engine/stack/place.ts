@@ -1,0 +1,88 @@
+import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { isErrno, ShaleError, wrapErrno } from '../../error/index.ts';
+import {
+  createAtomicFile,
+  createTemporaryDirectory,
+  exchangeNames,
+  syncDirectory,
+  syncParent,
+  umask,
+} from '../../host/index.ts';
+import type { Store, StoredArtifact } from '../../store/index.ts';
+import { byteString } from '../../tree/index.ts';
+import { formatManifest, manifestName, type StackManifest, stackMediaType } from './manifest.ts';
+
+/** A file of a stack: its place below the directory, and what belongs there. */
+export interface PlacedFile {
+  readonly file: string;
+  readonly artifact: StoredArtifact;
+}
+
+/**
+ * Puts a stack into a directory: whole and durable, or not at all. Files are links to the cache's where that can be. A stack
+ * that is there gives way in one step; anything else that is there is `exists`.
+ */
+export async function placeStack(
+  store: Store,
+  path: string,
+  files: readonly PlacedFile[],
+  manifest: StackManifest,
+): Promise<void> {
+  const place = resolve(path);
+  const old = checkPlace(place);
+  using draft = createDraft(place);
+  for (const directory of new Set(files.map(({ file }) => dirname(join(draft.path, file))))) {
+    mkdirSync(directory, { recursive: true });
+  }
+  for (const { file, artifact } of files) await store.linkArtifact(artifact, join(draft.path, file));
+  {
+    await using file = await createAtomicFile(join(draft.path, manifestName));
+    file.append(Buffer.from(formatManifest(manifest)));
+    await file.commit();
+  }
+  chmodSync(draft.path, 0o777 - (umask() % 0o1000));
+  await syncDirectory(draft.path);
+  try {
+    if (!old) renameSync(draft.path, place);
+    else if (!exchangeNames(byteString(draft.path), byteString(place))) throw cannotReplace(place);
+  } catch (error) {
+    throw wrapErrno(error, `cannot put a stack at ${place}`);
+  }
+  // What was exchanged is what is removed now.
+  if (!old) draft.keep();
+  await syncParent(place);
+}
+
+function createDraft(place: string) {
+  try {
+    return createTemporaryDirectory(place);
+  } catch (error) {
+    throw wrapErrno(error, `cannot write in ${dirname(place)}`);
+  }
+}
+
+/** Whether a stack is there; `exists` if it is something else. */
+export function checkPlace(path: string): boolean {
+  const place = resolve(path);
+  if (lstatSync(place, { throwIfNoEntry: false }) === undefined) return false;
+  try {
+    const { mediaType } = JSON.parse(readFileSync(join(place, manifestName), 'utf8')) as StackManifest;
+    if (mediaType === stackMediaType) return true;
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && !isErrno(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) {
+      throw wrapErrno(error, `cannot read ${join(place, manifestName)}`);
+    }
+  }
+  throw new ShaleError('exists', `${path} exists already, and is no stack that could be replaced`, {
+    detail: { path },
+    hint: 'remove it first, or choose another name',
+  });
+}
+
+function cannotReplace(place: string): ShaleError {
+  return new ShaleError('unsupported', `the filesystem of ${place} cannot exchange directories`, {
+    detail: { path: place },
+    hint: 'remove the stack that is there first',
+  });
+}

@@ -1,0 +1,94 @@
+import { writeFileSync } from 'node:fs';
+import type { Digest } from '../../oci/index.ts';
+import type { ReadLayer } from '../../render/index.ts';
+import { type LayerKeep, readLayers } from '../../render/read-layers.ts';
+import type { ArtifactDraft, ArtifactKey, Store, StoredArtifact } from '../../store/index.ts';
+import { findIndexes, storeIndexes } from '../layer-index.ts';
+import type { ImageOptions } from '../options.ts';
+import type { OpenedImage } from '../source.ts';
+import type { LayerForm } from './layer-form.ts';
+
+/** Finds the files of a stack in the cache, and makes those that are not there, each alone and each once. */
+export class StackWork implements Disposable {
+  readonly #opened: OpenedImage;
+  readonly #store: Store;
+  readonly #lease: Disposable & { release(): void };
+  readonly #drafts = new DisposableStack();
+  #made = 0;
+
+  constructor(opened: OpenedImage, store: Store) {
+    const { image } = opened;
+    this.#opened = opened;
+    this.#store = store;
+    // Found now, needed later: gc must not come in between.
+    const digests = [image.manifestDigest ?? image.configDigest, ...image.layers.map(({ diffId }) => diffId)];
+    this.#lease = store.lease(`stack of ${image.reference}`, digests);
+  }
+
+  /** How many files were made, and not found. */
+  get made(): number {
+    return this.#made;
+  }
+
+  /** The layers' files and indexes, by position. Those that are missing are made at once, as the layers arrive. */
+  async layers(
+    form: LayerForm,
+    options: Pick<ImageOptions, 'jobs' | 'memory'>,
+  ): Promise<{ readonly files: readonly StoredArtifact[]; readonly read: readonly ReadLayer[] }> {
+    const { image, limits, warnings, signal, onProgress } = this.#opened;
+    const { jobs, memory } = options;
+    const files = new Map<Digest, StoredArtifact>();
+    const drafts = new Map<Digest, ArtifactDraft>();
+    // Whoever waits for another's draft must not hold what that one waits for: so all take them in one order.
+    for (const diffId of [...new Set(image.layers.map(layer => layer.diffId))].sort()) {
+      const begun = await this.#begin(form.key(diffId), form.extension);
+      if ('commit' in begun) drafts.set(diffId, begun);
+      else files.set(diffId, begun);
+    }
+    const indexes = findIndexes(this.#store, image.layers, limits);
+    // A layer that stands twice in the image is written by its first reader.
+    const unclaimed = new Set(drafts.keys());
+    const keep: (LayerKeep | undefined)[] = image.layers.map(({ diffId }) =>
+      unclaimed.delete(diffId) ? form.keep(drafts.get(diffId)!.path) : undefined,
+    );
+    const read = await readLayers(image.layers, {
+      ...{ jobs, memory, signal, limits, warnings, onProgress, keep },
+      known: indexes.map((index, layer) => (keep[layer] === undefined ? index : undefined)),
+      onRead: async (layer, result) => {
+        if (keep[layer] === undefined) return;
+        const { diffId } = image.layers[layer]!;
+        const draft = drafts.get(diffId)!;
+        const size = form.finish(draft.path, diffId, result, warnings);
+        files.set(diffId, await this.#commit(draft, size));
+      },
+    });
+    await storeIndexes(this.#store, image.layers, read, limits);
+    return { files: image.layers.map(({ diffId }) => files.get(diffId)!), read };
+  }
+
+  /** The file of a key. `write` fills an empty one, and returns its size in bytes. */
+  async file(key: ArtifactKey, extension: string, write: (path: string) => number): Promise<StoredArtifact> {
+    const begun = await this.#begin(key, extension);
+    if (!('commit' in begun)) return begun;
+    writeFileSync(begun.path, '');
+    return await this.#commit(begun, write(begun.path));
+  }
+
+  [Symbol.dispose](): void {
+    this.#drafts[Symbol.dispose]();
+    this.#lease.release();
+    this.#lease[Symbol.dispose]();
+  }
+
+  async #begin(key: ArtifactKey, extension: string): Promise<ArtifactDraft | StoredArtifact> {
+    const { signal } = this.#opened;
+    const begun = await this.#store.beginArtifact(key, extension, { signal });
+    return 'commit' in begun ? this.#drafts.use(begun) : begun;
+  }
+
+  async #commit(draft: ArtifactDraft, size: number): Promise<StoredArtifact> {
+    const artifact = await draft.commit({ size, signal: this.#opened.signal });
+    this.#made += 1;
+    return artifact;
+  }
+}

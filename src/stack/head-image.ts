@@ -1,0 +1,95 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { emptyFile, type FileData, FileLayout, hole, writeErofs } from '../erofs/index.ts';
+import { ShaleError, type Warnings, wrapErrno } from '../error/index.ts';
+import type { LayerFile } from '../layer/index.ts';
+import type { Content } from '../merge/index.ts';
+import { Extraction } from '../render/index.ts';
+import { mapContent, type Tree } from '../tree/index.ts';
+import { ImageOutput } from './image-output.ts';
+import { blockBytes, firstContent } from './layer-image.ts';
+
+/** Where the head finds a content of a layer: the file that holds it, and where in there. */
+export interface StoredContent {
+  readonly path: string;
+  readonly file: LayerFile;
+  readonly data: FileData;
+}
+
+export interface HeadImageOptions {
+  /** Of an empty file. */
+  readonly path: string;
+  /** What stands above all layers (`createHead`). */
+  readonly tree: Tree<Content>;
+  /** The contents that it needs, each once. */
+  readonly contents: readonly Content[];
+  readonly find: (content: Content) => StoredContent;
+  readonly identity: Uint8Array;
+  readonly warnings: Warnings;
+}
+
+/** Writes the uppermost image of a stack, which says what the layers together cannot. Returns its size in bytes. */
+export function writeHeadImage(options: HeadImageOptions): number {
+  const { path, tree, contents, find, identity, warnings } = options;
+  const layout = new FileLayout(blockBytes, firstContent);
+  const places = new Map<string, FileData>();
+  {
+    using extraction = new Extraction({ path, start: firstContent, blockBytes });
+    for (const content of contents) {
+      const { file, ...stored } = find(content);
+      places.set(keyOf(content), layout.place(file.size, file.segments));
+      extraction.begin(file.size, file.segments);
+      copyContent(stored, file.size, extraction);
+    }
+  }
+  const image = mapContent(tree, ({ size, content }) =>
+    size === 0 ? emptyFile : places.get(keyOf(content))!,
+  );
+  using output = new ImageOutput(path, layout.end);
+  return output.finish(writeErofs(output, image, { blockSize: blockBytes, identity, warnings }));
+}
+
+function keyOf({ layer, entry }: Content): string {
+  return `${layer}/${entry}`;
+}
+
+const copyBytes = 1024 * 1024;
+
+/** Contents that lie plainly in a layer's image, or in chunks there or in its tar. */
+function copyContent(
+  { path, data }: Pick<StoredContent, 'path' | 'data'>,
+  size: number,
+  extraction: Extraction,
+): void {
+  const buffer = Buffer.allocUnsafe(Math.min(copyBytes, size));
+  const file = openSync(path, 'r');
+  try {
+    for (const { start, length } of piecesOf(data, size)) {
+      if (start === hole) extraction.hole(length);
+      for (let at = 0; start !== hole && at < length; ) {
+        const count = readSync(file, buffer, 0, Math.min(buffer.length, length - at), start + at);
+        if (count === 0) throw new ShaleError('corrupt', `${path} is shorter than its layer says`);
+        extraction.data(buffer.subarray(0, count));
+        extraction.flush();
+        at += count;
+      }
+    }
+  } catch (error) {
+    throw wrapErrno(error, `cannot read ${path}`);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function* piecesOf(data: FileData, size: number): Generator<{ start: number; length: number }> {
+  if (data.kind === 'chunked') {
+    const { starts, chunkBytes } = data;
+    for (let chunk = 0; chunk < starts.length; chunk++) {
+      const length = Math.min(chunkBytes, size - chunk * chunkBytes);
+      yield { start: starts[chunk]!, length };
+    }
+  } else if (data.kind === 'plain') {
+    yield { start: data.start, length: size };
+  } else {
+    throw new ShaleError('internal', `a layer's content is stored as ${data.kind}`);
+  }
+}

@@ -1,0 +1,105 @@
+/** Stacks of random images, through the kernel: overlay of the layers and merged image, against the naive model. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { renderStack, type StackManifest } from '../../src/engine/stack/index.ts';
+import type { ShaleError } from '../../src/error/index.ts';
+import { listDisk } from '../disk.ts';
+import {
+  created,
+  fillStack,
+  forms,
+  isSpellable,
+  layoutOf,
+  writeLayers,
+  writeLayout,
+} from '../engine/image.ts';
+import { Scratch } from '../engine/scratch.ts';
+import { type KernelMount, mountErofs, mountOverlay } from '../kernel-mount.ts';
+import { applyModel } from '../model/model.ts';
+import { createRandom, type Random, readSeed } from '../model/random.ts';
+import { formatStack, type Stack } from '../model/record.ts';
+import { createTameStack } from '../model/tame.ts';
+import { createWildStack } from '../model/wild.ts';
+import { requires } from '../requirement.ts';
+
+const seed = readSeed();
+const count = Number(process.env.COUNT ?? 12);
+
+/** Nothing that Linux does not show of any filesystem as it is stored. */
+function makeVisible(stack: Stack): Stack {
+  const capped = (id: number) => (id === 0xffffffff ? 0xfffffffe : id);
+  return stack.map(layer =>
+    layer.map(record => {
+      const { type, xattrs, mode, uid, gid } = record;
+      const mayHaveUser = type === 'file' || type === 'directory';
+      const shown = [...xattrs].filter(
+        ([name]) => name !== 'security.capability' && (mayHaveUser || !name.startsWith('user.')),
+      );
+      return {
+        ...record,
+        mode: type === 'symlink' ? 0o777 : mode,
+        ...{ uid: capped(uid), gid: capped(gid), xattrs: new Map(shown) },
+      };
+    }),
+  );
+}
+
+function createImage(random: Random, index: number): Stack {
+  for (;;) {
+    const stack = makeVisible((index % 2 === 0 ? createWildStack : createTameStack)(random));
+    if (isSpellable(stack)) return stack;
+  }
+}
+
+/** Everything mounted as the manifest says. */
+function mountStack(path: string, { overlay, merged }: StackManifest, stack: DisposableStack) {
+  const mounts: Record<string, KernelMount> = {};
+  const inside = (file: string) => join(path, file);
+  if (overlay !== undefined) {
+    const lowers = overlay.lowers.map(({ file, device }) =>
+      stack.use(mountErofs(inside(file), { devices: device === undefined ? [] : [inside(device)] })),
+    );
+    mounts.overlay = stack.use(mountOverlay(lowers.map(mount => mount.path)));
+  }
+  if (merged !== undefined) {
+    mounts.merged = stack.use(mountErofs(inside(merged.image.file), { devices: merged.devices.map(inside) }));
+  }
+  return mounts;
+}
+
+test(`stacks show what the model says, stacked and merged (SEED=${seed} COUNT=${count})`, {
+  skip: requires({ root: true, mounts: ['erofs', 'overlay'] }),
+}, async () => {
+  for (let index = 0; index < count; index++) {
+    using scratch = new Scratch();
+    const random = createRandom(seed + index);
+    const stack = createImage(random, index);
+    const image = fillStack(stack, random, 4096);
+    const outcome = applyModel(image.stack, created);
+    const files = layoutOf(writeLayers(image), () => random.pick(forms));
+    const source = await writeLayout(scratch.directory('layout'), files);
+    const path = scratch.file('stack');
+    const what = `SEED=${seed + index} COUNT=1\n${formatStack(stack)}`;
+    const tarIndex = index % 3 === 2;
+    const rendering = renderStack(
+      source,
+      path,
+      { overlay: true, merged: true, tarIndex },
+      { platform: 'linux/amd64', jobs: 1 + random.integer(3), root: scratch.file('cache') },
+    );
+    if (outcome === 'rejected') {
+      await assert.rejects(rendering, (error: ShaleError) => error.code === 'invalid', what);
+      continue;
+    }
+    const { manifest } = await rendering;
+    using mounted = new DisposableStack();
+    for (const [form, mount] of Object.entries(mountStack(path, manifest, mounted))) {
+      assert.deepEqual(
+        listDisk(mount.path),
+        outcome.listing,
+        `${form}${tarIndex ? ' of tars' : ''}: ${what}`,
+      );
+    }
+  }
+});
