@@ -15,8 +15,11 @@
  * result exact whatever the projection left out. For usual images the head is the root and nothing else.
  *
  * **Whiteouts** are 0:0 character devices, all names of a tree one inode. A directory that holds some has the xattr
- * `overlay.origin`, empty, as in an upper directory that was copied up: without it the kernel lists the whiteouts of a directory that no
- * layer below shares. In the head this is not needed, for what its whiteouts hide is below them.
+ * `overlay.origin`, empty, as in an upper directory that was copied up: without it the kernel lists the whiteouts of a
+ * directory that no layer below shares. In the head this is not needed, for what its whiteouts hide is below them.
+ *
+ * **Which layers.** The kernel merges all roots, opaque or not, refuses the same directory twice, and stacks 500. So layers under
+ * an opaque root, layers that come again and layers without entries are not stacked, and of too many the head takes the smallest.
  *
  * **Nothing else steers OverlayFS.** It follows redirects and (if told to) metacopy xattrs of lower layers too; layers have
  * none of its xattrs, since the normaliser drops them (rule 10), as it does 0:0 devices that are no whiteouts.

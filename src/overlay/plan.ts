@@ -13,6 +13,8 @@ export interface OverlayPlanOptions {
   readonly xattrs: OverlayXattrs;
   /** Lower directories of a mount, the head among them; `maximumLowers` if absent. At least 1. */
   readonly lowers?: number;
+  /** One for each layer, such as its diffID: layers of the same name are the same layer, of which the newest is stacked. */
+  readonly names?: readonly string[];
 }
 
 export interface OverlayPlan {
@@ -20,7 +22,8 @@ export interface OverlayPlan {
   readonly layers: readonly Tree<Content>[];
   /**
    * Which of them to stack under the head, oldest first. Not there: layers without an entry, those under an opaque root,
-   * and the smallest of those that are too many. May be empty: then the head is all, and OverlayFS has nothing to do.
+   * those that come again, and the smallest of those that are too many. May be empty: then the head is the whole image, to
+   * be mounted as it is (OverlayFS wants two lower directories where there is no upper).
    */
   readonly stacked: readonly number[];
   readonly head: Tree<Content>;
@@ -45,8 +48,8 @@ export function stackPlan(
   merged: Tree<Content>,
   options: OverlayPlanOptions,
 ): OverlayPlan {
-  const { xattrs, lowers = maximumLowers } = options;
-  const stacked = chooseLayers(trees, merged, lowers - 1);
+  const { xattrs } = options;
+  const stacked = chooseLayers(trees, merged, options);
   const head = createHead(stackTrees(stacked.map(layer => trees[layer]!)), merged, { xattrs });
   const headContents = head.nodes
     .flatMap(({ inode }) => (inode.type === 'file' && inode.size > 0 ? [inode.content] : []))
@@ -57,10 +60,21 @@ export function stackPlan(
 /** Bytes of metadata for a name: what makes one small layer smaller than another. */
 const bytesPerEntry = 64;
 
-function chooseLayers(trees: readonly Tree<Content>[], merged: Tree<Content>, most: number): number[] {
+function chooseLayers(
+  trees: readonly Tree<Content>[],
+  merged: Tree<Content>,
+  { lowers = maximumLowers, names }: OverlayPlanOptions,
+): number[] {
   // What an opaque root hides can only be left out, for the kernel does not look at a lower root's xattrs.
   const lowest = trees.findLastIndex(({ root }) => isOpaque(root.inode));
-  const layers = [...trees.keys()].filter(layer => layer >= lowest && trees[layer]!.nodes.length > 1);
+  const layers = [...trees.keys()].filter(
+    layer =>
+      layer >= lowest &&
+      trees[layer]!.nodes.length > 1 &&
+      // A layer that comes again hides all that it brought before; the kernel refuses a directory that is there twice.
+      (names === undefined || names.lastIndexOf(names[layer]!) === layer),
+  );
+  const most = lowers - 1;
   if (layers.length <= most) return layers;
   const cost = trees.map(({ nodes }) => nodes.length * bytesPerEntry);
   for (const { inode } of merged.nodes) if (inode.type === 'file') cost[inode.content.layer]! += inode.size;

@@ -69,6 +69,35 @@ for (const [flavour, create] of [
   });
 }
 
+test(`a layer that comes again is stacked once (SEED=${seed} COUNT=${count})`, () => {
+  let accepted = 0;
+  for (let index = 0; index < count; index += 1) {
+    const random = createRandom(seed + index);
+    const once = createWildStack(random);
+    const picks = Array.from({ length: 1 + random.integer(8) }, () => random.integer(once.length));
+    const stack = picks.map(pick => once[pick]!);
+    const found = mergeStack(stack);
+    if (found === undefined) continue;
+    accepted += 1;
+    const plan = overlayPlan(found.layers, found.merged, { xattrs: 'trusted', names: picks.map(String) });
+    const stacked = plan.stacked.map(layer => picks[layer]);
+    assert.equal(new Set(stacked).size, stacked.length);
+    assert.deepEqual(
+      show(plan, found, rootOf(plan.head)),
+      listTree(found.merged, found.contentOf),
+      `SEED=${seed + index} COUNT=1\n${formatStack(stack)}\n`,
+    );
+    // And the stack is none the worse for it.
+    const all = overlayPlan(found.layers, found.merged, { xattrs: 'trusted' });
+    assert.deepEqual(
+      listTree(plan.head, found.contentOf),
+      listTree(all.head, found.contentOf),
+      `SEED=${seed + index} COUNT=1\n${formatStack(stack)}\n`,
+    );
+  }
+  assert.ok(count < 100 || accepted > count / 10, `only ${accepted} stacks were accepted`);
+});
+
 /** What is wrong with the stack of a stack's layers; `undefined` if nothing is, or it is rejected. */
 function findProblem(stack: Stack): string | undefined {
   const found = mergeStack(stack);
