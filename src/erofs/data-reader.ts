@@ -1,10 +1,14 @@
 import type { ImageSource } from '../bytes/image-source.ts';
+import { printable } from '../tree/index.ts';
 import { type ChunkedData, type FileData, hole } from './data.ts';
 import { ErofsError } from './error.ts';
 import type { ChunkTable, StoredInline } from './inode-reader.ts';
 import { chunkIndex, noBlock } from './layout.ts';
 import { corrupt, type MetadataReader } from './metadata-reader.ts';
-import type { StoredSuperblock } from './superblock-reader.ts';
+import type { DeviceSlot, StoredSuperblock } from './superblock-reader.ts';
+
+/** Finds an extra device, the first of which is 1, when something of it is read; undefined when it is not there. */
+export type OpenDevice = (slot: DeviceSlot, number: number) => ImageSource | undefined;
 
 /** A run of a file's bytes on a device, 0 being the image itself; or zeros that are stored nowhere. */
 export type Extent =
@@ -24,19 +28,21 @@ const entriesAtOnce = 1024;
 
 /** Reads the image's own data and that of its extra devices. */
 export class DataReader {
-  readonly #sources: readonly (ImageSource | undefined)[];
+  readonly #image: ImageSource;
+  readonly #openDevice: OpenDevice;
+  readonly #devices = new Map<number, ImageSource>();
   readonly #superblock: StoredSuperblock;
   readonly #metadata: MetadataReader;
   readonly #deviceMask: number;
 
-  /** `devices`: from device 1 on; one that is not there is missed only when something is read from it. */
   constructor(
     source: ImageSource,
-    devices: readonly ImageSource[],
+    openDevice: OpenDevice,
     superblock: StoredSuperblock,
     metadata: MetadataReader,
   ) {
-    this.#sources = [source, ...devices];
+    this.#image = source;
+    this.#openDevice = openDevice;
     this.#superblock = superblock;
     this.#metadata = metadata;
     // As kernels do: of a device's number only so many bits count as the devices need.
@@ -56,8 +62,7 @@ export class DataReader {
 
   /** Fills `target` from a device; `corrupt` when it ends before, `not-found` when it is not there. */
   readAt(device: number, position: number, target: Uint8Array): void {
-    const source = this.#sources[device];
-    if (source === undefined) throw this.#missing(device);
+    const source = this.#source(device);
     if (position + target.length > source.size) {
       const which = device === 0 ? 'the image' : `device ${device}`;
       throw corrupt(
@@ -176,13 +181,22 @@ export class DataReader {
     return { device, position, length };
   }
 
-  #missing(device: number): ErofsError {
-    const tag = this.#superblock.devices[device - 1]?.tag ?? '';
-    const named = tag === '' ? '' : `, which is tagged ${tag}`;
-    return new ErofsError('not-found', `the image needs its device ${device}${named}`, {
-      detail: { device, tag },
-      hint: 'keep the file that the image was made over beside it, under its tag',
-    });
+  #source(device: number): ImageSource {
+    if (device === 0) return this.#image;
+    const known = this.#devices.get(device);
+    if (known !== undefined) return known;
+    const slot = this.#superblock.devices[device - 1]!;
+    const opened = this.#openDevice(slot, device);
+    if (opened === undefined) {
+      const { tag } = slot;
+      const named = tag === '' ? '' : `, which is tagged ${printable(tag)}`;
+      throw new ErofsError('not-found', `the image needs its device ${device}${named}`, {
+        detail: { device, tag },
+        hint: 'the contents of files lie in another file, which the image was made over',
+      });
+    }
+    this.#devices.set(device, opened);
+    return opened;
   }
 }
 

@@ -12,7 +12,7 @@ import { Budget } from './budget.ts';
 import type { ClusterExtent } from './cluster-index.ts';
 import { ClusterReader } from './cluster-reader.ts';
 import type { FileData } from './data.ts';
-import { DataReader, type Extent } from './data-reader.ts';
+import { DataReader, type Extent, type OpenDevice } from './data-reader.ts';
 import { DirectoryBlock, readEntries, type StoredEntry } from './directory-reader.ts';
 import { ErofsError } from './error.ts';
 import {
@@ -31,8 +31,8 @@ import { readSuperblock, type StoredSuperblock } from './superblock-reader.ts';
 import { XattrReader } from './xattr-reader.ts';
 
 export interface OpenOptions {
-  /** Extra devices, from device 1 on. They are read when a file's content is, and need not be there for anything else. */
-  readonly devices?: readonly ImageSource[];
+  /** Extra devices, from device 1 on, or who finds them. They are asked for when a file's content is read, not before. */
+  readonly devices?: readonly ImageSource[] | OpenDevice;
   /** About how much memory an image's metadata may take at once, in bytes; 2 GiB when absent. */
   readonly treeBytes?: number;
 }
@@ -105,7 +105,10 @@ class Image implements ErofsImage {
     this.superblock = superblock;
     this.#treeBytes = options.treeBytes ?? defaultTreeBytes;
     this.#metadata = new MetadataReader(source);
-    this.#data = new DataReader(source, options.devices ?? [], superblock, this.#metadata);
+    const { devices = [] } = options;
+    const openDevice: OpenDevice =
+      typeof devices === 'function' ? devices : (_, number) => devices[number - 1];
+    this.#data = new DataReader(source, openDevice, superblock, this.#metadata);
     const hasPacked = hasFeature(superblock, incompatible.fragments) && superblock.packedNid > 0;
     const openPacked = () => (hasPacked ? this.#packed(superblock.packedNid) : undefined);
     const budget = new Budget(this.#treeBytes);

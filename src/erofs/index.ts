@@ -26,7 +26,7 @@
 export { bytesSource, type ImageSource } from '../bytes/image-source.ts';
 export type { ClusterExtent, FragmentExtent, StoredExtent } from './cluster-index.ts';
 export { type ErofsAlgorithm, emptyFile, type FileData, hole } from './data.ts';
-export type { Extent } from './data-reader.ts';
+export type { Extent, OpenDevice } from './data-reader.ts';
 export type { StoredEntry } from './directory-reader.ts';
 export { ErofsError } from './error.ts';
 export { FileLayout, type Segment, singleChunk, sparseChunkBytes } from './file-layout.ts';

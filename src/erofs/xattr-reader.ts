@@ -61,8 +61,8 @@ export class XattrReader {
   }
 
   #prefix(index: number, position: number): ByteString {
-    const prefix =
-      index < longPrefix ? xattrPrefixes[index] : (this.#prefixes ??= this.#long())[index - longPrefix];
+    if (index >= longPrefix) this.#prefixes ??= this.#long();
+    const prefix = index < longPrefix ? xattrPrefixes[index] : this.#prefixes?.[index - longPrefix];
     if (prefix === undefined) throw corrupt('xattr', position, `an xattr of prefix 0x${index.toString(16)}`);
     return prefix;
   }

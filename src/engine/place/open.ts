@@ -1,8 +1,9 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { wrapErrno } from '../../error/index.ts';
 import type { Content } from '../../merge/index.ts';
 import { parseSource } from '../../oci/source.ts';
 import type { FileInode } from '../../tree/index.ts';
+import { detectImage, type ImageKind } from '../image-kind.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
 import type { View } from './view.ts';
@@ -10,11 +11,10 @@ import type { View } from './view.ts';
 const sourcePrefix = /^(oci|oci-archive|docker-archive|cache):|^docker:\/\//;
 /** Whoever names a file that is not there so has not meant an image in a registry. */
 const artifactName = /\.(sqfs|squashfs|erofs|tar)$/;
-const magic = Buffer.from('hsqs');
 
 /**
- * Opens what a person may want to look into: an image source, a squashfs or tar file, a directory. Loads only what that
- * takes: a squashfs answers at once, an image has all of its layers read first.
+ * Opens what a person may want to look into: an image source, a squashfs, EROFS or tar file, a directory. Loads only what
+ * that takes: a filesystem's image answers at once, an image of layers has all of them read first.
  */
 export async function openPlace(place: string, options: ImageOptions): Promise<View<unknown>> {
   // Handles of different kinds never meet, and a caller only hands them back.
@@ -28,6 +28,10 @@ async function open(place: string, options: ImageOptions): Promise<unknown> {
       case 'squashfs': {
         const { SquashfsView } = await import('./squashfs-view.ts');
         return new SquashfsView(place);
+      }
+      case 'erofs': {
+        const { ErofsView } = await import('./erofs-view.ts');
+        return new ErofsView(place);
       }
       case 'directory': {
         const { readDirectory, readFileIn } = await import('../../render/directory/index.ts');
@@ -76,16 +80,8 @@ function isReference(place: string): boolean {
   }
 }
 
-function detectKind(path: string): 'squashfs' | 'directory' | 'other' {
-  if (statSync(path).isDirectory()) return 'directory';
-  const file = openSync(path, 'r');
-  try {
-    const start = Buffer.alloc(magic.length);
-    readSync(file, start, 0, start.length, 0);
-    return start.equals(magic) ? 'squashfs' : 'other';
-  } finally {
-    closeSync(file);
-  }
+function detectKind(path: string): ImageKind | 'directory' | 'other' {
+  return statSync(path).isDirectory() ? 'directory' : (detectImage(path) ?? 'other');
 }
 
 function* copied(chunks: Iterable<Uint8Array>): Generator<Uint8Array, void, undefined> {

@@ -1,9 +1,11 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { ShaleError, wrapErrno } from '../../error/index.ts';
 import type { LayerLimits } from '../../layer/index.ts';
 import type { Tree } from '../../tree/index.ts';
+import { detectImage } from '../image-kind.ts';
 import type { OutputFormat } from '../output.ts';
 import { readDirectoryArtifact } from './directory-artifact.ts';
+import { readErofsArtifact } from './erofs-artifact.ts';
 import type { Pace } from './pace.ts';
 import { readSquashfsArtifact } from './squashfs-artifact.ts';
 import { readTarArtifact, type Stray } from './tar-artifact.ts';
@@ -17,20 +19,10 @@ export interface Artifact {
   readonly strays: readonly Stray[];
 }
 
-const magic = Buffer.from('hsqs');
-
-/** A directory is one; a squashfs says so in its first bytes; everything else has to be a tar. */
+/** A directory is one; a filesystem says so by its magic number; everything else has to be a tar. */
 export function detectFormat(path: string): OutputFormat {
   try {
-    if (statSync(path).isDirectory()) return 'directory';
-    const file = openSync(path, 'r');
-    try {
-      const start = Buffer.alloc(magic.length);
-      readSync(file, start, 0, start.length, 0);
-      return start.equals(magic) ? 'squashfs' : 'tar';
-    } finally {
-      closeSync(file);
-    }
+    return statSync(path).isDirectory() ? 'directory' : (detectImage(path) ?? 'tar');
   } catch (error) {
     throw wrapErrno(error, `cannot read ${path}`);
   }
@@ -46,6 +38,8 @@ export async function readArtifact(
     switch (format) {
       case 'squashfs':
         return await readSquashfsArtifact(path, options.pace);
+      case 'erofs':
+        return await readErofsArtifact(path, options.pace);
       case 'tar':
         return await readTarArtifact(path, options.pace, options.limits);
       case 'directory':
