@@ -17,14 +17,14 @@ const chunksAtOnce = 32;
 export function artifactKey(manifest: Digest, target: Target): ArtifactKey | undefined {
   const shale = shaleVersion();
   if (target.format === 'tar') return { manifest, format: 'tar', options: {}, versions: { shale } };
-  if (target.format !== 'squashfs') return undefined;
-  const { format, compression, level, blockSize, fragments, modificationTime } = target;
+  if (target.format === 'directory') return undefined;
+  const { format, compression, level, blockSize } = target;
   const { zstd = '', zlib = '' } = process.versions;
-  const codec = compression === 'zstd' ? { zstd } : compression === 'gzip' ? { zlib } : {};
-  return {
-    ...{ manifest, format, versions: { shale, ...codec } },
-    options: { compression, level, blockSize, fragments, modificationTime },
-  };
+  const codec = compression === 'zstd' ? { zstd } : /gzip|deflate/.test(compression) ? { zlib } : {};
+  const common = { manifest, format, versions: { shale, ...codec } };
+  if (format === 'erofs') return { ...common, options: { compression, level, blockSize } };
+  const { fragments, modificationTime } = target;
+  return { ...common, options: { compression, level, blockSize, fragments, modificationTime } };
 }
 
 /** The sha256 of a file: for the cache, which checks its artifacts by it. */

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { Sink } from '../render/index.ts';
 import { render as renderLayers } from '../render/render.ts';
-import { openSink } from '../render/target.ts';
+import { hasBlockThreads, openSink } from '../render/target.ts';
 import { storeIndexes } from './layer-index.ts';
 import { type ImageOptions, summarise } from './options.ts';
 import { checkApart, type OutputRequest, resolveTarget } from './output.ts';
@@ -42,7 +43,8 @@ export async function renderImage(
   const { image, warnings, limits, created, onProgress, signal, pulled } = opened;
   const modified = modificationTime(created);
   warnIfClamped(created, warnings);
-  const targets = outputs.map(output => resolveTarget(output, modified));
+  const identity = imageIdentity(image.layers);
+  const targets = outputs.map(output => resolveTarget(output, modified, identity));
   const { jobs, memory } = options;
   const rendered = await renderLayers(
     image.layers,
@@ -59,7 +61,7 @@ export async function renderImage(
     },
     {
       ...{ jobs, memory, signal, limits, warnings, created, onProgress },
-      compressing: targets.filter(({ format }) => format === 'squashfs').length,
+      compressing: targets.filter(hasBlockThreads).length,
       onFinish: () => options.onProgress?.({ type: 'finish' }),
     },
   );
@@ -72,4 +74,11 @@ export async function renderImage(
     layersReadAgain: rendered.readAgain,
     warnings: summarise(warnings),
   };
+}
+
+/** What an image's root filesystem is made of, whatever its manifest is called: a digest of the diffIDs of its layers. */
+function imageIdentity(layers: readonly { readonly diffId: string }[]): Uint8Array {
+  const hash = createHash('sha256');
+  for (const { diffId } of layers) hash.update(`${diffId}\n`);
+  return hash.digest();
 }

@@ -2,9 +2,7 @@ import type { SlabPool } from '../bytes/pool/index.ts';
 import { type ChunkedData, type FileData, hole, type InlineData } from './data.ts';
 import type { DataLog } from './data-log.ts';
 import { FileLayout, type Segment } from './file-layout.ts';
-
-const inlineTail = (size: number, blockBytes: number) =>
-  size % blockBytes > 0 && size % blockBytes <= blockBytes / 2;
+import { inlineTail } from './placement.ts';
 
 /** Keeps the ends of files until their inodes are written. */
 export interface TailStore {
@@ -41,7 +39,7 @@ export function planFile(
       return { blockBytes: layout.end, tailBytes: 0, chunks: data };
     }
   }
-  const tailBytes = inlineTail(size, blockBytes) ? size % blockBytes : 0;
+  const tailBytes = inlineTail(size, blockBytes);
   return { blockBytes: wholeBlocks(size - tailBytes, blockBytes), tailBytes, chunks: undefined };
 }
 

@@ -118,7 +118,7 @@ export class DataPass {
         if (entry.type !== 'file' || !wants(entry, first)) continue;
         const id = this.#nextId++;
         taken(first, id);
-        for (const sink of sinks) sink.begin(id, entry.size);
+        for (const sink of sinks) sink.begin(id, entry.size, entry.segments);
         state.left = entry.size;
         continue;
       }

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Warnings } from '../error/index.ts';
 import { createAtomicFile, temporaryRoot } from '../host/index.ts';
+import type { ErofsOptions } from './sink/erofs-sink.ts';
 import type { Sink } from './sink/sink.ts';
 import type { SquashfsOptions } from './sink/squashfs-sink.ts';
 import type { Workbench } from './workbench.ts';
@@ -9,9 +10,15 @@ import type { Workbench } from './workbench.ts';
 /** What is to be made, and where. */
 export type Target =
   | ({ readonly format: 'squashfs'; readonly path: string } & SquashfsOptions)
+  | ({ readonly format: 'erofs'; readonly path: string } & ErofsOptions)
   | { readonly format: 'tar'; readonly path: string }
   | { readonly format: 'tar'; readonly stream: Writable }
   | { readonly format: 'directory'; readonly path: string };
+
+/** Whether blocks of it are compressed in threads (see `RenderOptions.compressing`). A squashfs has them always. */
+export function hasBlockThreads(target: Target): boolean {
+  return target.format === 'squashfs' || (target.format === 'erofs' && target.compression !== 'none');
+}
 
 export interface OpenSinkOptions {
   readonly warnings: Warnings;
@@ -34,6 +41,16 @@ export async function openSink(target: Target, bench: Workbench, options: OpenSi
       const file = await createAtomicFile(target.path, { exists });
       try {
         return new SquashfsSink({ ...target, file, slabs, threads, warnings, fail });
+      } catch (error) {
+        await file[Symbol.asyncDispose]();
+        throw error;
+      }
+    }
+    case 'erofs': {
+      const { ErofsSink } = await import('./sink/erofs-sink.ts');
+      const file = await createAtomicFile(target.path, { exists });
+      try {
+        return new ErofsSink({ ...target, file, slabs, threads, warnings, fail });
       } catch (error) {
         await file[Symbol.asyncDispose]();
         throw error;

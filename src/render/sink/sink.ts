@@ -1,4 +1,5 @@
 import type { Content } from '../../merge/index.ts';
+import type { TarData } from '../../tar/index.ts';
 import type { FileInode, Tree } from '../../tree/index.ts';
 
 /** Under which number a file's content was given to the sinks; empty files have none. */
@@ -12,7 +13,8 @@ export type NumberOf = (file: FileInode<Content>) => number;
  */
 export interface Sink extends AsyncDisposable {
   readonly format: Output['format'];
-  begin(id: number, size: number): void;
+  /** `segments`: the map of a sparse file. What it leaves out comes as `hole`. */
+  begin(id: number, size: number, segments?: TarData['segments']): void;
   /** The next bytes, as a position in slab memory. */
   data(offset: number, length: number): void;
   /** The next bytes are zeros. */
@@ -31,7 +33,7 @@ export interface Sink extends AsyncDisposable {
 /** What a render made. */
 export interface Output {
   readonly path: string;
-  readonly format: 'squashfs' | 'tar' | 'directory';
+  readonly format: 'squashfs' | 'erofs' | 'tar' | 'directory';
   /** Bytes of the artifact's file; of a directory, of its files' content. */
   readonly bytes: number;
 }

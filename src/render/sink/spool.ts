@@ -3,6 +3,23 @@ import { join } from 'node:path';
 import { ShaleError, wrapErrno } from '../../error/index.ts';
 import { writeAll } from '../../host/index.ts';
 
+/** A file without a name, in a directory of the caller's; it goes with its descriptor. */
+export function openNameless(directory: string): number {
+  try {
+    const own = mkdtempSync(join(directory, '.shale-spool-'));
+    const path = join(own, 'content');
+    try {
+      const file = openSync(path, 'wx+', 0o600);
+      unlinkSync(path);
+      return file;
+    } finally {
+      rmdirSync(own);
+    }
+  } catch (error) {
+    throw wrapErrno(error, `cannot create a temporary file in ${directory}`);
+  }
+}
+
 /**
  * Contents by number in a file without a name: written one after the other, read in any order. Holes take no space. The
  * file goes with the process, however that ends.
@@ -17,18 +34,7 @@ export class Spool implements Disposable {
   /** `directory` has to have room for all contents. */
   constructor(directory: string) {
     this.#directory = directory;
-    try {
-      const own = mkdtempSync(join(directory, '.shale-spool-'));
-      const path = join(own, 'content');
-      try {
-        this.#file = openSync(path, 'wx+', 0o600);
-        unlinkSync(path);
-      } finally {
-        rmdirSync(own);
-      }
-    } catch (error) {
-      throw wrapErrno(error, `cannot create a temporary file in ${directory}`);
-    }
+    this.#file = openNameless(directory);
   }
 
   begin(id: number): void {

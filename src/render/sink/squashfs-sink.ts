@@ -1,9 +1,7 @@
-import { readSync } from 'node:fs';
 import { createBlockCompressor } from '../../bytes/codec/block.ts';
 import { BlockPool, type SlabPool } from '../../bytes/pool/index.ts';
-import type { RandomAccess } from '../../bytes/random-access.ts';
 import type { Warnings } from '../../error/index.ts';
-import { type AtomicFile, HostError } from '../../host/index.ts';
+import type { AtomicFile } from '../../host/index.ts';
 import type { Content } from '../../merge/index.ts';
 import { BlockWriter } from '../../squashfs/block-writer.ts';
 import { compressorOptions, type SquashfsCompression } from '../../squashfs/compressor.ts';
@@ -11,6 +9,7 @@ import { emptyFile } from '../../squashfs/data.ts';
 import { superblockSize } from '../../squashfs/layout.ts';
 import { paddedSize, writeTables } from '../../squashfs/table-writer.ts';
 import { mapContent, type Tree } from '../../tree/index.ts';
+import { Appender, fileAccess } from './file-access.ts';
 import type { NumberOf, Output, Sink } from './sink.ts';
 
 export interface SquashfsOptions {
@@ -32,9 +31,6 @@ export interface SquashfsSinkOptions extends SquashfsOptions {
   /** Hears of the first failure in a compression thread. */
   readonly fail: (error: unknown) => void;
 }
-
-/** So many written bytes are left to the page cache before the disk is told to begin. */
-const writebackBytes = 16 * 1024 * 1024;
 
 export class SquashfsSink implements Sink {
   readonly format = 'squashfs';
@@ -107,60 +103,5 @@ export class SquashfsSink implements Sink {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.close();
     await this.#options.file[Symbol.asyncDispose]();
-  }
-}
-
-/** What AtomicFile lacks to be written and read anywhere; it also gets the disk going early, so that fsync is short. */
-function fileAccess(file: AtomicFile): RandomAccess {
-  let started = 0;
-  return {
-    writeAt(position, chunks) {
-      let at = position;
-      for (const chunk of chunks) {
-        file.writeAt(chunk, at);
-        at += chunk.length;
-      }
-      if (at - started < writebackBytes) return;
-      file.startWriteback(position);
-      started = position;
-    },
-    readAt(position, target) {
-      for (let done = 0; done < target.length; ) {
-        const count = readSync(file.fd, target, done, target.length - done, position + done);
-        if (count === 0)
-          throw new HostError('internal', `${file.path} is shorter than what was written to it`);
-        done += count;
-      }
-    },
-  };
-}
-
-/** Collects small pieces, of which tables consist, into few writes. */
-class Appender {
-  readonly #file: AtomicFile;
-  #position: number;
-  #pieces: Uint8Array[] = [];
-  #bytes = 0;
-
-  constructor(file: AtomicFile, position: number) {
-    this.#file = file;
-    this.#position = position;
-  }
-
-  get position(): number {
-    return this.#position;
-  }
-
-  append(bytes: Uint8Array): void {
-    this.#pieces.push(bytes);
-    this.#bytes += bytes.length;
-    this.#position += bytes.length;
-    if (this.#bytes > writebackBytes) this.flush();
-  }
-
-  flush(): void {
-    this.#file.writeAt(Buffer.concat(this.#pieces), this.#position - this.#bytes);
-    this.#pieces = [];
-    this.#bytes = 0;
   }
 }

@@ -1,0 +1,79 @@
+import { readSync, writevSync } from 'node:fs';
+import type { RandomAccess } from '../../bytes/random-access.ts';
+import { wrapErrno } from '../../error/index.ts';
+import { type AtomicFile, HostError } from '../../host/index.ts';
+
+/** So many written bytes are left to the page cache before the disk is told to begin. */
+const writebackBytes = 16 * 1024 * 1024;
+const nothing = new Uint8Array(0);
+
+/** What AtomicFile lacks to be written and read anywhere; it also gets the disk going early, so that fsync is short. */
+export function fileAccess(file: AtomicFile): RandomAccess {
+  let started = 0;
+  return {
+    writeAt(position, chunks) {
+      const end = chunks.reduce((at, { length }) => at + length, position);
+      // Throws if the file is closed, and lets it know its size.
+      file.writeAt(nothing, end);
+      try {
+        writeChunks(file.fd, chunks, position);
+      } catch (error) {
+        throw wrapErrno(error, `cannot write ${file.path}`);
+      }
+      if (end - started < writebackBytes) return;
+      file.startWriteback(position);
+      started = position;
+    },
+    readAt(position, target) {
+      for (let done = 0; done < target.length; ) {
+        const count = readSync(file.fd, target, done, target.length - done, position + done);
+        if (count === 0)
+          throw new HostError('internal', `${file.path} is shorter than what was written to it`);
+        done += count;
+      }
+    },
+  };
+}
+
+/** One call writes all, but near 2 GiB, when a signal comes, and where the disk ends. */
+function writeChunks(fd: number, chunks: readonly Uint8Array[], position: number): void {
+  let left = [...chunks];
+  while (left.length > 0) {
+    let written = writevSync(fd, left, position);
+    position += written;
+    let done = 0;
+    while (done < left.length && written >= left[done]!.length) written -= left[done++]!.length;
+    left = left.slice(done);
+    if (written > 0) left[0] = left[0]!.subarray(written);
+  }
+}
+
+/** Collects small pieces, of which tables consist, into few writes. */
+export class Appender {
+  readonly #file: AtomicFile;
+  #position: number;
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(file: AtomicFile, position: number) {
+    this.#file = file;
+    this.#position = position;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#pieces.push(bytes);
+    this.#bytes += bytes.length;
+    this.#position += bytes.length;
+    if (this.#bytes > writebackBytes) this.flush();
+  }
+
+  flush(): void {
+    this.#file.writeAt(Buffer.concat(this.#pieces), this.#position - this.#bytes);
+    this.#pieces = [];
+    this.#bytes = 0;
+  }
+}
