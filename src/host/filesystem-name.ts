@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs';
 /** Of linux/magic.h, and of filesystems that have theirs in their own code. */
 const names: Readonly<Record<number, string>> = {
   ...{
-    61267: 'ext2, ext3 or ext4',
+    61267: 'ext2/3/4',
     1481003842: 'xfs',
     2435016766: 'btrfs',
     4076150800: 'f2fs',

@@ -21,6 +21,16 @@ export function modelTree(
   return { root: digest(blocks[0]!).toString('hex'), hashBlocks: Buffer.concat(levels) };
 }
 
+/** The fs-verity digest, by Documentation/filesystems/fsverity.rst: of the descriptor, with the root of what is filled up with zeros. */
+export function modelFsverity(data: Buffer): string {
+  const filled = Buffer.concat([data, Buffer.alloc((4096 - (data.length % 4096)) % 4096)]);
+  const descriptor = Buffer.alloc(256);
+  descriptor.set([1, 1, 12, 0]);
+  descriptor.writeBigUInt64LE(BigInt(data.length), 8);
+  if (data.length > 0) descriptor.write(modelTree(filled, Buffer.alloc(0)).root, 16, 'hex');
+  return `sha256:${createHash('sha256').update(descriptor).digest('hex')}`;
+}
+
 /** `01234567-89ab-…` */
 export function formatUuid(uuid: Uint8Array): string {
   const hex = Buffer.from(uuid).toString('hex');
