@@ -8,11 +8,19 @@ import { mapContent, type Tree } from '../tree/index.ts';
 import { ImageOutput } from './image-output.ts';
 import { blockBytes, firstContent } from './layer-image.ts';
 
-/** Where the head finds a content of a layer: the file that holds it, and where in there. */
+/** A stretch of a file: from where in what holds its layer, or `hole`. */
+export interface Piece {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** Where the head finds a content of a layer. */
 export interface StoredContent {
+  /** Of the layer's image, or of its tar. */
   readonly path: string;
   readonly file: LayerFile;
-  readonly data: FileData;
+  /** All of the file, from front to back. */
+  readonly pieces: Iterable<Piece>;
 }
 
 export interface HeadImageOptions {
@@ -35,10 +43,10 @@ export function writeHeadImage(options: HeadImageOptions): number {
   {
     using extraction = new Extraction({ path, start: firstContent, blockBytes });
     for (const content of contents) {
-      const { file, ...stored } = find(content);
+      const { path: source, file, pieces } = find(content);
       places.set(keyOf(content), layout.place(file.size, file.segments));
       extraction.begin(file.size, file.segments);
-      copyContent(stored, file.size, extraction);
+      copyContent(source, pieces, extraction);
     }
   }
   const image = mapContent(tree, ({ size, content }) =>
@@ -54,16 +62,11 @@ function keyOf({ layer, entry }: Content): string {
 
 const copyBytes = 1024 * 1024;
 
-/** Contents that lie plainly in a layer's image, or in chunks there or in its tar. */
-function copyContent(
-  { path, data }: Pick<StoredContent, 'path' | 'data'>,
-  size: number,
-  extraction: Extraction,
-): void {
-  const buffer = Buffer.allocUnsafe(Math.min(copyBytes, size));
+function copyContent(path: string, pieces: Iterable<Piece>, extraction: Extraction): void {
+  const buffer = Buffer.allocUnsafe(copyBytes);
   const file = openSync(path, 'r');
   try {
-    for (const { start, length } of piecesOf(data, size)) {
+    for (const { start, length } of pieces) {
       if (start === hole) extraction.hole(length);
       for (let at = 0; start !== hole && at < length; ) {
         const count = readSync(file, buffer, 0, Math.min(buffer.length, length - at), start + at);
@@ -77,19 +80,5 @@ function copyContent(
     throw wrapErrno(error, `cannot read ${path}`);
   } finally {
     closeSync(file);
-  }
-}
-
-function* piecesOf(data: FileData, size: number): Generator<{ start: number; length: number }> {
-  if (data.kind === 'chunked') {
-    const { starts, chunkBytes } = data;
-    for (let chunk = 0; chunk < starts.length; chunk++) {
-      const length = Math.min(chunkBytes, size - chunk * chunkBytes);
-      yield { start: starts[chunk]!, length };
-    }
-  } else if (data.kind === 'plain') {
-    yield { start: data.start, length: size };
-  } else {
-    throw new ShaleError('internal', `a layer's content is stored as ${data.kind}`);
   }
 }

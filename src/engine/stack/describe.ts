@@ -24,7 +24,6 @@ export function describeStack(
       ...(tar !== undefined && { tar: place(`${names[layer]}.tar`, tar) }),
     };
   });
-  const devices = new Map(layers.map(({ diffId }, layer) => [diffId, described[layer]!]));
   const manifest: StackManifest = {
     schemaVersion: 1,
     mediaType: stackMediaType,
@@ -48,10 +47,7 @@ export function describeStack(
     ...(merged !== undefined && {
       merged: {
         image: place('merged.erofs', merged.image),
-        devices: merged.devices.map(diffId => {
-          const { image, tar } = devices.get(diffId)!;
-          return (tar ?? image)!.file;
-        }),
+        devices: merged.devices.map(layer => (described[layer]!.tar ?? described[layer]!.image)!.file),
       },
     }),
   };

@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Warnings } from '../../error/index.ts';
+import type { LayerFile } from '../../layer/index.ts';
+import type { Content } from '../../merge/index.ts';
 import type { Digest } from '../../oci/index.ts';
 import { projectLayer } from '../../overlay/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
@@ -7,21 +9,46 @@ import type { LayerKeep } from '../../render/read-layers.ts';
 import {
   blockBytes,
   firstContent,
-  type LayerContents,
   locateContents,
-  planMergedImage,
+  type Piece,
+  piecesInImage,
+  piecesInTar,
   writeLayerImage,
+  writeLayerTarIndex,
+  writeMergedImage,
+  writeMergedTarIndex,
 } from '../../stack/index.ts';
-import type { ArtifactKey } from '../../store/index.ts';
+import type { ArtifactKey, StoredArtifact } from '../../store/index.ts';
+import type { Tree } from '../../tree/index.ts';
 import { shaleVersion } from '../version.ts';
 
 /** The xattrs that steer OverlayFS: EROFS is mounted by root, and root's overlays read these. */
 export const overlayXattrs = 'trusted';
 
+/** A layer, read, and the file that holds it. */
+export interface KeptLayer {
+  readonly diffId: Digest;
+  readonly path: string;
+  readonly read: ReadLayer;
+}
+
+/** Of a layer: its image; or its tar, and the index of it as the image if it is mounted alone. */
+export interface LayerFiles {
+  readonly image?: StoredArtifact;
+  readonly tar?: StoredArtifact;
+}
+
+/** What an image over all layers is made of. */
+export interface MergedRequest {
+  readonly path: string;
+  readonly layers: readonly KeptLayer[];
+  readonly tree: Tree<Content>;
+  readonly identity: Uint8Array;
+  readonly warnings: Warnings;
+}
+
 /** How layers are kept, each in a file that all images share. */
 export interface LayerForm {
-  /** Of the artifact in the cache. */
-  readonly format: string;
   /** How the file's name ends, without a dot. */
   readonly extension: string;
   /** What the cache knows the file by. */
@@ -29,31 +56,72 @@ export interface LayerForm {
   /** What the thread that reads the layer does with it, for a file at this path. */
   keep(path: string): LayerKeep;
   /** Completes the file; returns its size in bytes. */
-  finish(path: string, diffId: Digest, read: ReadLayer, warnings: Warnings): number;
-  /** Where contents lie in the file. */
-  locate(read: ReadLayer): LayerContents;
-  planMerged: typeof planMergedImage;
+  finish(layer: KeptLayer, warnings: Warnings): number;
+  /** An index of the file, if that is no filesystem itself: its key, and what writes it and returns its size. */
+  readonly index?: {
+    key(diffId: Digest): ArtifactKey;
+    write(path: string, layer: KeptLayer, warnings: Warnings): number;
+  };
+  /** For some files of a layer: where in the layer's file they lie. */
+  locate(read: ReadLayer): (file: LayerFile, entry: number) => Iterable<Piece>;
+  /** Writes a filesystem over all layers; returns its size in bytes. */
+  writeMerged(request: MergedRequest): number;
 }
+
+const versions = () => ({ shale: shaleVersion() });
+
+/** As if it were alone: what the file says must not depend on where in an image the layer is. */
+const project = ({ entries }: ReadLayer) => projectLayer(entries, { layer: 0, xattrs: overlayXattrs });
 
 /** A filesystem of each layer. */
 export const erofsForm: LayerForm = {
-  format: 'erofs-layer',
   extension: 'erofs',
   key: diffId => ({
-    diffId,
-    format: 'erofs-layer',
+    ...{ diffId, format: 'erofs-layer', versions: versions() },
     options: { blockBytes, xattrs: overlayXattrs },
-    versions: { shale: shaleVersion() },
   }),
   keep(path) {
     writeFileSync(path, '');
     return { extract: { path, start: firstContent, blockBytes } };
   },
-  finish(path, diffId, { entries }, warnings) {
-    // As if it were alone: what the file says must not depend on where in the image the layer is.
-    const tree = projectLayer(entries, { layer: 0, xattrs: overlayXattrs });
-    return writeLayerImage({ path, diffId, entries, tree, warnings });
+  finish({ path, diffId, read }, warnings) {
+    return writeLayerImage({ path, diffId, entries: read.entries, tree: project(read), warnings });
   },
-  locate: ({ entries }) => locateContents(entries),
-  planMerged: planMergedImage,
+  locate({ entries }) {
+    const { data } = locateContents(entries);
+    return (file, entry) => piecesInImage(file, data[entry]!);
+  },
+  writeMerged({ layers, ...request }) {
+    const merged = layers.map(({ diffId, read }) => ({ diffId, entries: read.entries }));
+    return writeMergedImage({ ...request, layers: merged });
+  },
+};
+
+/** With the blocks of dm-verity, so that the tar has a root hash. */
+const tarPadding = 4096;
+
+const tarLayer = ({ diffId, path, read }: KeptLayer) => ({
+  ...{ diffId, tar: path, entries: read.entries, size: read.size },
+});
+
+/** The tar of each layer, and an index. */
+export const tarForm: LayerForm = {
+  extension: 'tar',
+  key: diffId => ({ diffId, format: 'layer-tar', versions: {}, options: { padding: tarPadding } }),
+  keep(path) {
+    writeFileSync(path, '');
+    return { tee: { path, blockBytes: tarPadding } };
+  },
+  finish: ({ read }) => Math.ceil(read.size / tarPadding) * tarPadding,
+  index: {
+    key: diffId => ({
+      ...{ diffId, format: 'layer-tar-index', versions: versions() },
+      options: { xattrs: overlayXattrs },
+    }),
+    write: (path, layer, warnings) =>
+      writeLayerTarIndex({ path, layer: tarLayer(layer), tree: project(layer.read), warnings }).size,
+  },
+  locate: () => file => piecesInTar(file),
+  writeMerged: ({ layers, ...request }) =>
+    writeMergedTarIndex({ ...request, layers: layers.map(tarLayer) }).size,
 };

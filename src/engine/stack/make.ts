@@ -1,22 +1,24 @@
 import { createHash } from 'node:crypto';
-import { merge } from '../../merge/index.ts';
+import type { LayerFile } from '../../layer/index.ts';
+import { type Content, merge } from '../../merge/index.ts';
 import type { Digest } from '../../oci/index.ts';
 import { overlayPlan } from '../../overlay/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
-import { writeHeadImage } from '../../stack/index.ts';
+import { findUsedLayers, writeHeadImage } from '../../stack/index.ts';
 import type { Store, StoredArtifact } from '../../store/index.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
 import { shaleVersion } from '../version.ts';
-import { erofsForm, overlayXattrs } from './layer-form.ts';
+import {
+  erofsForm,
+  type KeptLayer,
+  type LayerFiles,
+  type LayerForm,
+  overlayXattrs,
+  tarForm,
+} from './layer-form.ts';
 import type { StackForm } from './request.ts';
 import { StackWork } from './work.ts';
-
-/** Of a layer: its image, or its tar, or the index of it as the image and the tar. */
-export interface LayerFiles {
-  readonly image?: StoredArtifact;
-  readonly tar?: StoredArtifact;
-}
 
 /** A stack whose files are in the cache. */
 export interface MadeStack {
@@ -27,7 +29,8 @@ export interface MadeStack {
     /** Positions of the layers that are lower directories under it, oldest first. */
     readonly stacked: readonly number[];
   };
-  readonly merged?: { readonly image: StoredArtifact; readonly devices: readonly Digest[] };
+  /** `devices`: positions of the layers whose files are its extra devices, in their order. */
+  readonly merged?: { readonly image: StoredArtifact; readonly devices: readonly number[] };
   readonly read: readonly ReadLayer[];
   readonly inodes: number;
   /** Files that were made now; the others were in the cache. */
@@ -42,40 +45,48 @@ export async function makeStack(
   options: Pick<ImageOptions, 'jobs' | 'memory' | 'onProgress'>,
 ): Promise<MadeStack> {
   const { image, warnings, limits, created } = opened;
+  const form = wanted.tarIndex ? tarForm : erofsForm;
   using work = new StackWork(opened, store);
-  const form = erofsForm;
   const { files, read } = await work.layers(form, options);
   const tree = merge(read, { created, warnings, limits });
   options.onProgress?.({ type: 'finish' });
-  const key = (format: string) => ({
-    manifest: image.manifestDigest ?? image.configDigest,
-    ...{ format, options: { layers: form.format, xattrs: overlayXattrs } },
-    versions: { shale: shaleVersion() },
-  });
+  const layers = image.layers.map(({ diffId }, layer) => ({
+    ...{ diffId, path: files[layer]!.path, read: read[layer]! },
+  }));
   const identity = identityOf(image.layers);
+  const key = (format: string) => ({
+    ...{ manifest: image.manifestDigest ?? image.configDigest, format },
+    ...{ options: { layers: form.extension, xattrs: overlayXattrs }, versions: { shale: shaleVersion() } },
+  });
   const makeHead = async () => {
-    const { stacked, head, headContents: contents } = overlayPlan(read, tree, { xattrs: overlayXattrs });
-    const located = new Map(contents.map(({ layer }) => [layer, form.locate(read[layer]!)]));
-    const find = ({ layer, entry }: { layer: number; entry: number }) => {
-      const file = read[layer]!.entries[entry]!;
-      if (file.type !== 'file') throw new TypeError(`record ${entry} of layer ${layer} is no file`);
-      return { path: files[layer]!.path, file, data: located.get(layer)!.data[entry]! };
-    };
+    const names = image.layers.map(({ diffId }) => diffId);
+    const plan = overlayPlan(read, tree, { xattrs: overlayXattrs, names });
+    const { stacked, head, headContents: contents } = plan;
+    const find = createFinder(form, layers, contents);
     const write = (path: string) => writeHeadImage({ path, tree: head, contents, find, identity, warnings });
-    return { head: await work.file(key('erofs-head'), 'erofs', write), stacked };
+    return { head: await work.file(key('stack-head'), 'erofs', write), stacked };
   };
   const makeMerged = async () => {
-    const layers = image.layers.map(({ diffId }, layer) => ({ diffId, entries: read[layer]!.entries }));
-    const merged = form.planMerged(layers, tree);
-    const write = (path: string) => merged.write({ path, identity, warnings });
-    return { image: await work.file(key('erofs-merged'), 'erofs', write), devices: merged.devices };
+    const write = (path: string) => form.writeMerged({ path, layers, tree, identity, warnings });
+    const made = await work.file(key('stack-merged'), 'erofs', write);
+    return { image: made, devices: findUsedLayers(tree, layers.length) };
   };
-  const overlay = wanted.overlay ? await makeHead() : undefined;
-  const merged = wanted.merged ? await makeMerged() : undefined;
   return {
-    ...{ files: files.map(image => ({ image })), read, inodes: tree.nodes.length, made: work.made },
-    ...(overlay !== undefined && { overlay }),
-    ...(merged !== undefined && { merged }),
+    ...{ read, inodes: tree.nodes.length },
+    files: await work.indexes(form, layers, files, wanted),
+    ...(wanted.overlay && { overlay: await makeHead() }),
+    ...(wanted.merged && { merged: await makeMerged() }),
+    made: work.made,
+  };
+}
+
+/** Finds what the head must carry in the layers' files. */
+function createFinder(form: LayerForm, layers: readonly KeptLayer[], contents: readonly Content[]) {
+  const located = new Map(contents.map(({ layer }) => [layer, form.locate(layers[layer]!.read)]));
+  return ({ layer, entry }: Content) => {
+    const { path, read } = layers[layer]!;
+    const file = read.entries[entry] as LayerFile;
+    return { path, file, pieces: located.get(layer)!(file, entry) };
   };
 }
 

@@ -6,7 +6,8 @@ import type { ArtifactDraft, ArtifactKey, Store, StoredArtifact } from '../../st
 import { findIndexes, storeIndexes } from '../layer-index.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
-import type { LayerForm } from './layer-form.ts';
+import type { KeptLayer, LayerFiles, LayerForm } from './layer-form.ts';
+import type { StackForm } from './request.ts';
 
 /** Finds the files of a stack in the cache, and makes those that are not there, each alone and each once. */
 export class StackWork implements Disposable {
@@ -58,12 +59,28 @@ export class StackWork implements Disposable {
         if (keep[layer] === undefined) return;
         const { diffId } = image.layers[layer]!;
         const draft = drafts.get(diffId)!;
-        const size = form.finish(draft.path, diffId, result, warnings);
+        const size = form.finish({ diffId, path: draft.path, read: result }, warnings);
         files.set(diffId, await this.#commit(draft, size));
       },
     });
     await storeIndexes(this.#store, image.layers, read, limits);
     return { files: image.layers.map(({ diffId }) => files.get(diffId)!), read };
+  }
+
+  /** What belongs to each layer: with its index where the form has one and the overlay is to mount it. */
+  async indexes(
+    { index }: LayerForm,
+    layers: readonly KeptLayer[],
+    files: readonly StoredArtifact[],
+    { overlay }: StackForm,
+  ): Promise<LayerFiles[]> {
+    if (index === undefined) return files.map(image => ({ image }));
+    const images: (StoredArtifact | undefined)[] = [];
+    for (const layer of overlay ? layers : []) {
+      const write = (path: string) => index.write(path, layer, this.#opened.warnings);
+      images.push(await this.file(index.key(layer.diffId), 'erofs', write));
+    }
+    return files.map((tar, layer) => ({ tar, ...(overlay && { image: images[layer]! }) }));
   }
 
   /** The file of a key. `write` fills an empty one, and returns its size in bytes. */
