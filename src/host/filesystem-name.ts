@@ -1,29 +1,17 @@
 import { statfsSync } from 'node:fs';
 
-/** Of linux/magic.h, and of filesystems that have theirs in their own code. */
-const names: Readonly<Record<number, string>> = {
-  ...{
-    61267: 'ext2/3/4',
-    1481003842: 'xfs',
-    2435016766: 'btrfs',
-    4076150800: 'f2fs',
-    3393526350: 'bcachefs',
-  },
-  ...{
-    16914836: 'tmpfs',
-    2240043254: 'ramfs',
-    2035054128: 'overlay',
-    26985: 'nfs',
-    4283649346: 'cifs',
-    1702057286: 'fuse',
-  },
-  ...{ 16914839: '9p', 801189825: 'zfs', 19780: 'vfat', 538032816: 'exfat', 1785031267: 'virtiofs' },
-  ...{ 1936814952: 'squashfs', 3774210530: 'erofs', 38496: 'iso9660' },
+/** By the numbers of linux/magic.h, and of filesystems that have theirs in their own code. */
+const names: Readonly<Record<string, string>> = {
+  ...{ '0xef53': 'ext2/3/4', '0x58465342': 'xfs', '0x9123683e': 'btrfs', '0xf2f52010': 'f2fs' },
+  ...{ '0xca451a4e': 'bcachefs', '0x2fc12fc1': 'zfs', '0x4d44': 'vfat', '0x2011bab0': 'exfat' },
+  ...{ '0x1021994': 'tmpfs', '0x858458f6': 'ramfs', '0x794c7630': 'overlay', '0x65735546': 'fuse' },
+  ...{ '0x6969': 'nfs', '0xff534d42': 'cifs', '0x1021997': '9p', '0x6a656a63': 'virtiofs' },
+  ...{ '0x73717368': 'squashfs', '0xe0f5e1e2': 'erofs', '0x9660': 'iso9660' },
 };
 
 /** What kind of filesystem a path is on, for people. Throws as `fs` does. */
 export function findFilesystemName(path: string): string {
   const { type } = statfsSync(path, { bigint: true });
-  const magic = Number(BigInt.asUintN(32, type));
-  return names[magic] ?? `a filesystem of type 0x${magic.toString(16)}`;
+  const magic = `0x${BigInt.asUintN(32, type).toString(16)}`;
+  return names[magic] ?? `a filesystem of type ${magic}`;
 }

@@ -29,5 +29,5 @@ export { type Measured, measureFile } from './measure.ts';
 export { type Sealed, type SealOutcome, sealFile, unsealFile } from './seal.ts';
 export { readSuperblock as readVeritySuperblock, type VerityParameters } from './superblock.ts';
 export { type VerityTable, verityTable } from './table.ts';
-export type { VerityTree } from './tree.ts';
+export { parseRootHash, type VerityTree } from './tree.ts';
 export { type VerifyVerityOptions, verifyVerityTree } from './verify.ts';

@@ -74,7 +74,48 @@ export function unsealFile(path: string): SealOutcome {
     try {
       if (!isImmutable(file.fd)) return;
     } catch (error) {
-      if (isErrno(error, 'ENOTTY', 'EOPNOTSUPP', 'ENOTSUP')) {
+      if (isErrno(error, 'ENOTTY', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS')) return;
+      throw error;
+    }
+    setImmutable(file.fd, 'cleared');
+  });
+}
+
+class ReadOnly implements Disposable {
+  readonly fd: number;
+
+  constructor(path: string) {
+    try {
+      this.fd = openSync(
+        path,
+        constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+      );
+    } catch (error) {
+      throw wrapErrno(error, `cannot read ${path}`);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+}
+
+function attempt(path: string, step: Step, work: () => void): SealOutcome {
+  try {
+    work();
+    return { done: true };
+  } catch (error) {
+    const reason = findReason(error, path, step);
+    if (reason === undefined) throw wrapErrno(error, `cannot seal ${path}`);
+    return { done: false, reason };
+  }
+}
+
+/** What stands in the way, where that is a property of the place or of who we are. */
+function findReason(error: unknown, path: string, step: Step): string | undefined {
+  const own = step === 'fsverity';
+  if (isErrno(error, 'ENOSYS')) return 'needs the C library, through koffi';
+  if (isErrno(error, 'ENOTTY', 'EOPNOTSUPP', 'ENOTSUP')) {
     const where = findFilesystemName(path);
     if (own && !isErrno(error, 'ENOTTY')) {
       return `fs-verity is off here: this filesystem (${where}) was made without it, or the kernel is`;

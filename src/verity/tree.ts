@@ -56,3 +56,11 @@ export function checkSalt({ length }: Uint8Array): void {
     detail: { size: length, most: maxSaltSize },
   });
 }
+
+/** VerityError `invalid` for what is no root hash of sha256; its hex digits may be of either case. */
+export function parseRootHash(text: string): string {
+  if (/^[0-9a-f]{64}$/i.test(text)) return text.toLowerCase();
+  throw new VerityError('invalid', `${JSON.stringify(text)} is no root hash: 64 hex digits`, {
+    detail: { rootHash: text },
+  });
+}

@@ -9,7 +9,7 @@ import { computeGeometry } from './geometry.ts';
 import { blockSize } from './layout.ts';
 import { runPass } from './run-pass.ts';
 import { isUuidOf, makeUuid, readSuperblock, type VerityParameters } from './superblock.ts';
-import type { VerityTree } from './tree.ts';
+import { parseRootHash, type VerityTree } from './tree.ts';
 
 export interface VerifyVerityOptions {
   /** Path of the data. */
@@ -33,12 +33,8 @@ export interface VerifyVerityOptions {
  * block and its offset in bytes. `invalid` if there is no hash tree, `unsupported` if it is one of another kind.
  */
 export async function verifyVerityTree(options: VerifyVerityOptions): Promise<VerityTree> {
-  const { rootHash, jobs = parallelism(), signal } = options;
-  if (!/^[0-9a-f]{64}$/i.test(rootHash)) {
-    throw new VerityError('invalid', `${JSON.stringify(rootHash)} is no root hash: 64 hex digits`, {
-      detail: { rootHash },
-    });
-  }
+  const { jobs = parallelism(), signal } = options;
+  const rootHash = parseRootHash(options.rootHash);
   throwIfAborted(signal);
   using data = new BlockFile(options.data);
   using other = options.tree === undefined ? undefined : new BlockFile(options.tree);
@@ -50,7 +46,7 @@ export async function verifyVerityTree(options: VerifyVerityOptions): Promise<Ve
     await compareLevels(data, tree, {
       parameters,
       hashOffset,
-      rootHash: rootHash.toLowerCase(),
+      rootHash,
       jobs,
       signal,
     });
@@ -58,7 +54,7 @@ export async function verifyVerityTree(options: VerifyVerityOptions): Promise<Ve
     tree.checkUnchanged();
     return {
       path: tree.path,
-      rootHash: rootHash.toLowerCase(),
+      rootHash,
       salt: Buffer.from(salt).toString('hex'),
       dataBlocks,
       hashOffset,

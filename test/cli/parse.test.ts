@@ -64,7 +64,7 @@ test('what is wrong is named, with what was probably meant', () => {
   fails('render a b --memory -5', /needs a value/);
   fails('render a b --platform=', /is not a name/);
   fails('render a', /render needs OUT: /);
-  fails('verify a', /verify needs ARTIFACT/);
+  fails('why a', /why needs PATH/);
   fails('why a b c', /does not know what to do with "c"/);
   fails('render a b --__proto__', /no flag --__proto__/);
   fails('constructor', /no command "constructor"/);

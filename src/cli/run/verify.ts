@@ -1,10 +1,14 @@
 import type { OutputFormat } from '../../engine/output.ts';
 import type { Difference, VerifyReport } from '../../engine/verify/index.ts';
 import { verify } from '../../engine/verify/index.ts';
+import type { RootHashReport, RootHashRequest } from '../../engine/verify/root-hash.ts';
+import { verifyRootHash } from '../../engine/verify/root-hash.ts';
 import { exitStatus } from '../../error/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
+import { UsageError } from '../error.ts';
 import { readImageOptions } from '../image-options.ts';
+import type { Values } from '../option.ts';
 import { formatJson, print, printJson, safe, tell } from '../output.ts';
 import { openProgress } from '../progress/index.ts';
 import { formatBytes, formatCount, formatNumber, formatRate, formatSeconds } from '../quantity.ts';
@@ -14,9 +18,35 @@ import { reportWarnings } from '../warnings.ts';
 const shown = 100;
 
 export async function run(invocation: Invocation): Promise<number> {
-  const { operands, values } = invocation;
-  const [source, artifact] = operands as [string, string];
+  const { operands, values, signal } = invocation;
+  const [first, second] = operands as [string, string | undefined];
   const begin = performance.now();
+  const request = readRootHashRequest(values);
+  // What is not what its hashes say need not be compared with anything else.
+  const hashes =
+    request === undefined
+      ? undefined
+      : await verifyRootHash(second ?? first, { ...request, jobs: values.jobs, signal });
+  if (second !== undefined) return await compare(invocation, first, second, { hashes, begin });
+  if (hashes === undefined) {
+    throw new UsageError('verify needs ARTIFACT, or --root-hash or --fs-verity', 'see shale verify --help');
+  }
+  const seconds = (performance.now() - begin) / 1000;
+  if (values.json) printJson({ same: true, ...hashes, seconds });
+  if (!values.quiet) {
+    if (values.progress === 'json') tell(formatJson({ event: 'end', same: true, seconds }));
+    else tell(`${safe(first)} ${describeHashes(hashes)}; in ${formatTook(hashes.size, seconds)}`);
+  }
+  return 0;
+}
+
+async function compare(
+  invocation: Invocation,
+  source: string,
+  artifact: string,
+  { hashes, begin }: { readonly hashes: RootHashReport | undefined; readonly begin: number },
+): Promise<number> {
+  const { values } = invocation;
   const progress = openProgress(values, { elsewhere: 'none' });
   let report: VerifyReport;
   try {
@@ -32,13 +62,49 @@ export async function run(invocation: Invocation): Promise<number> {
   reportWarnings(report.warnings, values);
   const { differences, differenceCount: count } = report;
   const same = count === 0;
-  if (values.json) printJson({ same, ...report, seconds });
+  if (values.json) printJson({ same, ...report, ...(hashes && { hashes }), seconds });
   else if (!same) print(`${formatDifferences(differences, count).join('\n')}\n`);
   if (!values.quiet) {
     if (values.progress === 'json') tell(formatJson({ event: 'end', same, differenceCount: count, seconds }));
     else tell(summarise(report, artifact, seconds));
+    if (hashes && values.progress !== 'json') tell(`${safe(artifact)} ${describeHashes(hashes)}`);
   }
   return same ? 0 : exitStatus.corrupt;
+}
+
+/** `undefined` if no hash is given; a flag that then has nothing to say something about is an error. */
+function readRootHashRequest(values: Values): RootHashRequest | undefined {
+  const {
+    'root-hash': rootHash,
+    'hash-file': hashFile,
+    'hash-offset': hashOffset,
+    'fs-verity': fsverity,
+  } = values;
+  for (const name of ['hash-file', 'hash-offset'] as const) {
+    if (values[name] === undefined || rootHash !== undefined) continue;
+    throw new UsageError(
+      `--${name} says where a hash tree is, and needs --root-hash`,
+      'see shale verify --help',
+    );
+  }
+  if (rootHash === undefined && fsverity === undefined) return undefined;
+  return { rootHash, hashFile, hashOffset, fsverity };
+}
+
+/** What was compared, and is right. */
+function describeHashes({ rootHash, fsverity, dataBlocks, tree, path }: RootHashReport): string {
+  const place =
+    tree === undefined ? '' : tree.path === path ? ' and its appended tree' : ` and ${safe(tree.path)}`;
+  return [
+    ...(rootHash === undefined
+      ? []
+      : [`is what the root hash says: ${formatNumber(dataBlocks!, 'block')}${place}`]),
+    ...(fsverity === undefined ? [] : ['is what the fs-verity digest says']),
+  ].join(', ');
+}
+
+function formatTook(bytes: number, seconds: number): string {
+  return `${formatSeconds(seconds)}, ${formatRate(bytes, seconds)}`;
 }
 
 function formatDifferences(differences: readonly Difference[], count: number): string[] {
@@ -60,6 +126,6 @@ function summarise(report: VerifyReport, artifact: string, seconds: number): str
   const verdict =
     count === 0 ? 'is the image' : `differs from the image: ${formatNumber(count, 'difference')}`;
   const contents = `${formatNumber(inodes, 'inode')}, ${formatCount(files)} of them files with ${formatBytes(bytes)}`;
-  const speed = `${formatSeconds(seconds)}, ${formatRate(bytes, seconds)}`;
+  const speed = formatTook(bytes, seconds);
   return `${safe(artifact)}: ${format} ${verdict}; ${contents}, in ${speed}`;
 }
