@@ -7,7 +7,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { ShaleError, Warnings } from '../../src/error/index.ts';
 import { createLimits } from '../../src/layer/index.ts';
 import type { Digest } from '../../src/oci/index.ts';
-import { type LayerSource, readLayers, type TeeTarget } from '../../src/render/index.ts';
+import { type LayerKeep, type LayerSource, readLayers, type TeeTarget } from '../../src/render/index.ts';
 import { sha256 } from '../archive/fixture.ts';
 import { endBlocks, writeRecord } from '../engine/tar.ts';
 import { createScratch } from '../host/scratch.ts';
@@ -34,8 +34,8 @@ function createLayer(file: string, tar: Buffer, stored = tar, diffId = sha256(ta
   };
 }
 
-const read = (layers: LayerSource[], tee: (TeeTarget | undefined)[], more = {}) =>
-  readLayers(layers, { limits: createLimits(), warnings: new Warnings(), tee, jobs: 2, ...more });
+const read = (layers: LayerSource[], keep: readonly (LayerKeep | undefined)[]) =>
+  readLayers(layers, { limits: createLimits(), warnings: new Warnings(), keep, jobs: 2 });
 
 function createTarget(path: string, blockBytes = 512): TeeTarget {
   writeFileSync(path, '');
@@ -52,7 +52,10 @@ test('every byte of every layer, whatever its compression', async () => {
     createLayer(scratch.at('3'), cut, gzipSync(cut)),
   ];
   const targets = tars.map((_, layer) => createTarget(scratch.at(`${layer}.tar`)));
-  const results = await read(layers, targets);
+  const results = await read(
+    layers,
+    targets.map(tee => ({ tee })),
+  );
   for (const [layer, tar] of tars.entries()) {
     assert.equal(results[layer]!.size, tar.length);
     const written = readFileSync(targets[layer]!.path);
@@ -74,7 +77,7 @@ test('padding to larger blocks, layers without a file, and content extracted at 
   const target = createTarget(scratch.at('tar'), 4096);
   const extract = { path: scratch.at('contents'), start: 0, blockBytes: 4096 };
   writeFileSync(extract.path, '');
-  await read(layers, [undefined, target], { extract: [extract, extract] });
+  await read(layers, [undefined, { tee: target, extract }]);
   assert.equal(statSync(target.path).size, 4096);
   assert.ok(readFileSync(target.path).subarray(0, cut.length).equals(cut));
   assert.ok(readFileSync(extract.path).subarray(0, 1500).equals(cut.subarray(512)));
@@ -83,7 +86,7 @@ test('padding to larger blocks, layers without a file, and content extracted at 
 test('a full disk, no file and a layer that is another one: typed errors that name the layer', async () => {
   using scratch = createScratch();
   const reject = async (layer: LayerSource, target: TeeTarget, code: string, message: RegExp) =>
-    await assert.rejects(read([layer], [target]), error => {
+    await assert.rejects(read([layer], [{ tee: target }]), error => {
       assert.ok(error instanceof ShaleError, String(error));
       assert.equal(error.code, code);
       assert.match(error.message, message);

@@ -1,0 +1,90 @@
+import { emptyFile, type FileData, FileLayout, headSize, writeErofs } from '../../erofs/index.ts';
+import type { Warnings } from '../../error/index.ts';
+import type { LayerEntry, LayerFile } from '../../layer/index.ts';
+import type { Content } from '../../merge/index.ts';
+import type { Digest } from '../../oci/index.ts';
+import { mapContent, type Tree } from '../../tree/index.ts';
+import { ImageOutput } from '../image-output.ts';
+import { layerName } from '../layer-name.ts';
+import { findUsedLayers } from '../used-layers.ts';
+import { offsetInTar, tarBlockBytes, tarChunks } from './tar-chunks.ts';
+import { TarCopy } from './tar-copy.ts';
+
+/** A layer whose uncompressed tar is on disk, in whole blocks of 512 bytes (`TeeTarget.blockBytes`). */
+export interface TarLayer {
+  readonly diffId: Digest;
+  readonly entries: readonly LayerEntry[];
+  /** Bytes of the tar, without what fills its last block. */
+  readonly size: number;
+  /** The tar's file. It is read only for what cannot be pointed at: for most layers it need not be there. */
+  readonly tar: string;
+}
+
+export interface TarIndex {
+  /** In bytes. */
+  readonly size: number;
+  /** Bytes of content that the image has itself, because they are not made of blocks in the tar. */
+  readonly copied: number;
+}
+
+interface Options {
+  /** Of an empty file. It is not synced. */
+  readonly path: string;
+  readonly warnings: Warnings;
+}
+
+export interface LayerTarIndexOptions extends Options {
+  readonly layer: TarLayer;
+  /** The layer as OverlayFS sees it (`projectLayer`); its contents are of this layer. */
+  readonly tree: Tree<Content>;
+}
+
+export interface MergedTarIndexOptions extends Options {
+  /** Oldest first. */
+  readonly layers: readonly TarLayer[];
+  /** The merge of the layers. */
+  readonly tree: Tree<Content>;
+  /** What stands for the contents of all layers together: part of the UUID. */
+  readonly identity: Uint8Array;
+}
+
+/** Writes a filesystem whose files lie in the layer's tar. That is its one extra device, even if no file has a byte. */
+export function writeLayerTarIndex({ layer, ...options }: LayerTarIndexOptions): TarIndex {
+  const numbers = { get: () => 1 };
+  return write({ ...options, devices: [layer], numbers, identity: Buffer.from(layer.diffId) });
+}
+
+/** Writes one filesystem whose files lie in the tars of the layers that `findUsedLayers` names, its extra devices, in that order. */
+export function writeMergedTarIndex({ layers, ...options }: MergedTarIndexOptions): TarIndex {
+  const used = findUsedLayers(options.tree, layers.length);
+  const numbers = new Map(used.map((layer, index) => [layer, index + 1]));
+  return write({ ...options, devices: used.map(layer => layers[layer]!), numbers });
+}
+
+interface Writing extends Omit<MergedTarIndexOptions, 'layers'> {
+  readonly devices: readonly TarLayer[];
+  /** The device of each layer, from 1. */
+  readonly numbers: { get(layer: number): number | undefined };
+}
+
+function write({ path, tree, devices, numbers, identity, warnings }: Writing): TarIndex {
+  const slots = devices.map(({ diffId, size }) => ({ tag: layerName(diffId), bytes: size }));
+  const options = { blockSize: tarBlockBytes, identity, devices: slots, warnings } as const;
+  const copies = new FileLayout(tarBlockBytes, headSize(options));
+  using copy = new TarCopy(path);
+  const image = mapContent(tree, ({ size, content }): FileData => {
+    if (size === 0) return emptyFile;
+    const device = numbers.get(content.layer)!;
+    const { entries, tar } = devices[device - 1]!;
+    const file = entries[content.entry] as LayerFile;
+    const chunks = tarChunks(file, offsetInTar(file));
+    if (chunks !== undefined) {
+      return { ...chunks, devices: new Uint16Array(chunks.starts.length).fill(device) };
+    }
+    const data = copies.place(size, file.segments);
+    copy.copy(tar, file, data);
+    return data;
+  });
+  using output = new ImageOutput(path, copies.end);
+  return { size: output.finish(writeErofs(output, image, options)), copied: copy.copied };
+}
