@@ -2,7 +2,7 @@
  * dm-verity and fs-verity: a tree of hashes over the blocks of a file, whose root vouches for every bit of it. Linux checks each block
  * that it reads against the tree, and fails the read where a bit differs; so whoever is given the root hash by us needs to trust
  * neither the disk nor who else can write to it. dm-verity's tree is made here, fs-verity's by the filesystem; without a
- * salt both are the same hashes, and one pass over the data gives both names of it (doc/decision/0020).
+ * salt both are the same hashes, and one pass over the data gives both names of it (doc/decision/0019).
  *
  *     const tree = await createVerityTree({ data: 'root.sqfs', tree: 'root.sqfs.verity' });
  *     const { table, sectors } = verityTable(tree, '/dev/vda', '/dev/vdb');
