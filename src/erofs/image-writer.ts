@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Warnings } from '../error/index.ts';
 import { type Node, printable, type Tree } from '../tree/index.ts';
+import { unsupported } from './block-number.ts';
 import { commonTime } from './build-time.ts';
 import type { ErofsAlgorithm, FileData } from './data.ts';
 import { DirectoryWriter } from './directory-writer.ts';
 import { ErofsError } from './error.ts';
-import { type InodeContext, unsupported, writeInode } from './inode-writer.ts';
+import { type InodeContext, writeInode } from './inode-writer.ts';
 import { compatible, incompatible, slotSize } from './layout.ts';
 import { type ErofsOutput, MetadataMeasure, type MetadataOutput, MetadataWriter } from './metadata-output.ts';
 import { inlineTail, Placement } from './placement.ts';
-import { type HeadOptions, longPrefixes, seal, writeHead } from './superblock-writer.ts';
+import { type HeadOptions, hasChecksum, longPrefixes, seal, writeHead } from './superblock-writer.ts';
 import { XattrWriter } from './xattr-writer.ts';
 
 export interface ErofsOptions extends HeadOptions {
@@ -75,7 +76,10 @@ export function writeErofs(
     metadataBlock: inodeStart / blockSize,
     xattrBlock: metadata.xattrStart / blockSize,
     volumeName: options.volumeName ?? '',
-    compatible: compatible.checksum + compatible.mtime + (metadata.hasXattrs ? compatible.xattrFilter : 0),
+    compatible:
+      compatible.mtime +
+      (hasChecksum(blockSize) ? compatible.checksum : 0) +
+      (metadata.hasXattrs ? compatible.xattrFilter : 0),
     incompatible:
       (metadata.extents.size > 0 ? incompatible.zeroPadding + incompatible.compressionConfigs : 0) +
       (metadata.hasChunks ? incompatible.chunkedFiles : 0) +

@@ -1,6 +1,6 @@
-import { type ByteString, type FileInode, type Node, printable, type Timestamp } from '../tree/index.ts';
+import type { ByteString, FileInode, Node, Timestamp } from '../tree/index.ts';
+import { blockNumber, misplaced, unsupported } from './block-number.ts';
 import type { ChunkedData, CompressedData, FileData } from './data.ts';
-import { ErofsError } from './error.ts';
 import {
   chunkFormat,
   compactInode,
@@ -45,15 +45,14 @@ export function writeInode(output: MetadataOutput, context: InodeContext, node: 
   let size = 0;
   let place = 0;
   let layout: number = tail > 0 ? dataLayout.inline : dataLayout.plain;
-  const blockOf = (position: number): number => blockNumber(position, blockSize, node);
   switch (inode.type) {
     case 'directory':
       size = context.sizes[index]!;
-      place = size > tail ? blockOf(context.starts[index]!) : noBlock;
+      place = size > tail ? blockNumber(context.starts[index]!, blockSize, node) : noBlock;
       break;
     case 'symlink':
       size = inode.target.length;
-      place = tail > 0 ? noBlock : blockOf(context.starts[index]!);
+      place = tail > 0 ? noBlock : blockNumber(context.starts[index]!, blockSize, node);
       break;
     case 'block':
     case 'character':
@@ -70,7 +69,7 @@ export function writeInode(output: MetadataOutput, context: InodeContext, node: 
       } else if (data.kind === 'compressed') {
         layout = dataLayout.compressedFull;
         place = storedBlocks(data, size, blockSize);
-      } else if (size > tail) place = blockOf(data.start);
+      } else if (size > tail) place = blockNumber(data.start, blockSize, node);
       break;
   }
   const { mode, uid, gid, mtime } = inode;
@@ -115,24 +114,8 @@ export function writeInode(output: MetadataOutput, context: InodeContext, node: 
     view.setUint32(at + o.links, links, true);
   }
   if (xattrCount > 0) context.xattrs.write(output, index);
-  if (data?.kind === 'chunked') writeChunks(output, data, blockOf);
-  else if (data?.kind === 'compressed') writeClusters(output, data, size, blockSize, blockOf);
-}
-
-export function unsupported(path: ByteString, what: string): ErofsError {
-  return new ErofsError('unsupported', `EROFS cannot hold ${what}: /${printable(path)}`, {
-    detail: { path },
-    hint: 'choose another format, or remove it from the image',
-  });
-}
-
-function blockNumber(position: number, blockSize: number, node: Node<FileData>): number {
-  const block = position / blockSize;
-  if (Number.isInteger(block) && block >= 0 && block < noBlock) return block;
-  const { path } = node;
-  if (block >= noBlock)
-    throw unsupported(path, `data at ${position}, behind 2^32 blocks of ${blockSize} bytes`);
-  throw misplaced(path, { position, blockSize });
+  if (data?.kind === 'chunked') writeChunks(output, data, blockSize, node);
+  else if (data?.kind === 'compressed') writeClusters(output, data, size, blockSize, node);
 }
 
 /** Linux's 32-bit device number: 12 bits of major number between the low 8 and the high 12 bits of the minor one. */
@@ -148,7 +131,7 @@ function deviceNumber(major: number, minor: number, path: ByteString): number {
 function checkData(
   data: FileData,
   { size }: FileInode<FileData>,
-  { path }: Node<FileData>,
+  node: Node<FileData>,
   context: InodeContext,
 ): void {
   const { blockSize } = context;
@@ -159,7 +142,7 @@ function checkData(
       : data.kind === 'chunked'
         ? areChunks(data, size, blockSize, context.deviceCount)
         : areExtents(data, size, blockSize));
-  if (!fits) throw misplaced(path, { size, kind: data.kind });
+  if (!fits) throw misplaced(node.path, { size, kind: data.kind });
 }
 
 function areChunks(data: ChunkedData, size: number, blockSize: number, deviceCount: number): boolean {
@@ -185,10 +168,4 @@ function areExtents(data: CompressedData, size: number, blockSize: number): bool
     if (!Number.isInteger(blocks) || (blocks > 0 && blocks >= Math.ceil(bytes / blockSize))) return false;
   }
   return true;
-}
-
-function misplaced(path: ByteString, detail: Record<string, unknown>): ErofsError {
-  return new ErofsError('internal', `the data of /${printable(path)} does not fit it`, {
-    detail: { path, ...detail },
-  });
 }

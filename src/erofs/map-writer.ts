@@ -1,4 +1,6 @@
-import { type ChunkedData, type CompressedData, hole } from './data.ts';
+import type { Node } from '../tree/index.ts';
+import { blockNumber } from './block-number.ts';
+import { type ChunkedData, type CompressedData, type FileData, hole } from './data.ts';
 import {
   algorithmNumber,
   chunkIndex,
@@ -11,9 +13,6 @@ import {
 } from './layout.ts';
 import type { MetadataOutput } from './metadata-output.ts';
 
-/** Turns a position into a block number; throws for one that has none. */
-export type BlockOf = (position: number) => number;
-
 /** A chunk-based file names a device with each chunk, or has all of them on the first. */
 export function hasDevices({ devices }: ChunkedData): boolean {
   if (devices === undefined) return false;
@@ -22,13 +21,18 @@ export function hasDevices({ devices }: ChunkedData): boolean {
 }
 
 /** Appends where the chunks of a file are. */
-export function writeChunks(output: MetadataOutput, data: ChunkedData, blockOf: BlockOf): void {
+export function writeChunks(
+  output: MetadataOutput,
+  data: ChunkedData,
+  blockSize: number,
+  node: Node<FileData>,
+): void {
   const { starts } = data;
   if (!hasDevices(data)) {
     for (let chunk = 0; chunk < starts.length; chunk++) {
       const start = starts[chunk]!;
       const at = output.take(4);
-      output.view.setUint32(at, start === hole ? noBlock : blockOf(start), true);
+      output.view.setUint32(at, start === hole ? noBlock : blockNumber(start, blockSize, node), true);
     }
     return;
   }
@@ -38,7 +42,7 @@ export function writeChunks(output: MetadataOutput, data: ChunkedData, blockOf: 
     const start = starts[chunk]!;
     const at = output.take(chunkIndex.size);
     output.view.setUint16(at + device, start === hole ? 0 : data.devices![chunk]!, true);
-    output.view.setUint32(at + block, start === hole ? noBlock : blockOf(start), true);
+    output.view.setUint32(at + block, start === hole ? noBlock : blockNumber(start, blockSize, node), true);
   }
 }
 
@@ -51,7 +55,7 @@ export function writeClusters(
   data: CompressedData,
   size: number,
   blockSize: number,
-  blockOf: BlockOf,
+  node: Node<FileData>,
 ): void {
   const { starts, stored } = data;
   output.align(clusterHeader.size);
@@ -62,7 +66,7 @@ export function writeClusters(
   for (let extent = 0; extent < starts.length; extent++) {
     const bytes = Math.min(data.extentBytes, size - extent * data.extentBytes);
     const blocks = Math.ceil(bytes / blockSize);
-    const start = blockOf(starts[extent]!);
+    const start = blockNumber(starts[extent]!, blockSize, node);
     const storedBlocks = stored[extent]! / blockSize;
     if (storedBlocks === 0) {
       for (let block = 0; block < blocks; block++) writeIndex(output, clusterType.plain, start + block);

@@ -3,6 +3,7 @@ import type { ByteString } from '../tree/index.ts';
 
 /** Where an image's bytes go, which are only ever appended. `position` counts from the image's start. */
 export interface ErofsOutput {
+  /** Takes the bytes before it returns: others follow in the same memory. */
   append(bytes: Uint8Array): void;
   readonly position: number;
 }
@@ -20,7 +21,7 @@ const shortText = 40;
 export interface MetadataOutput {
   /** From the image's start, or from wherever a measure was set to. */
   readonly position: number;
-  /** Where `take` made room. Both are others after the next `take`. */
+  /** Where `take` made room. */
   readonly bytes: Buffer;
   readonly view: DataView;
   /** Appends up to `maxTake` zeros and returns their offset in `bytes`, to be overwritten before the next call. */
@@ -64,14 +65,23 @@ export class MetadataMeasure implements MetadataOutput {
   }
 }
 
-/** Hands pieces of 1 MiB on, each in memory of its own, and hashes them. */
+/**
+ * Hands pieces of 1 MiB on, and hashes all but what came by `fill`: contents of files. The memory is the same for all: new
+ * memory for each would have a large tree's garbage collected all the time.
+ */
 export class MetadataWriter implements MetadataOutput {
   readonly #output: ErofsOutput;
   readonly #hash: Hash;
-  bytes = Buffer.alloc(pieceSize);
-  view = new DataView(this.bytes.buffer, this.bytes.byteOffset, pieceSize);
+  readonly bytes = Buffer.alloc(pieceSize);
+  readonly view = new DataView(this.bytes.buffer, this.bytes.byteOffset, pieceSize);
   #base: number;
   #used = 0;
+  /** Of this piece: where contents begin and end, one after the other. */
+  #filled: number[] = [];
+  readonly #hashed = Buffer.alloc(pieceSize);
+  readonly #room = new ArrayBuffer(maxTake);
+  /** By size. */
+  readonly #targets: Uint8Array[] = [];
 
   constructor(output: ErofsOutput, hash: Hash) {
     this.#output = output;
@@ -109,7 +119,12 @@ export class MetadataWriter implements MetadataOutput {
 
   fill(size: number, write: (target: Uint8Array) => void): void {
     const offset = this.take(size);
-    write(this.bytes.subarray(offset, offset + size));
+    this.#filled.push(offset, offset + size);
+    // A million views of pieces would be more work than their contents.
+    this.#targets[size] ??= new Uint8Array(this.#room, 0, size);
+    const target = this.#targets[size];
+    write(target);
+    this.bytes.set(target, offset);
   }
 
   align(unit: number): void {
@@ -123,12 +138,27 @@ export class MetadataWriter implements MetadataOutput {
   flush(): void {
     if (this.#used === 0) return;
     const piece = this.bytes.subarray(0, this.#used);
-    this.#hash.update(piece);
+    this.#hash.update(this.#withoutContents(piece));
     this.#output.append(piece);
     this.#base += this.#used;
     this.#used = 0;
-    this.bytes = Buffer.alloc(pieceSize);
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, pieceSize);
+    // What is taken is zeros until it is written.
+    piece.fill(0);
+  }
+
+  #withoutContents(piece: Buffer): Buffer {
+    const filled = this.#filled;
+    if (filled.length === 0) return piece;
+    let size = 0;
+    let from = 0;
+    for (let range = 0; range <= filled.length; range += 2) {
+      const to = filled[range] ?? piece.length;
+      piece.copy(this.#hashed, size, from, to);
+      size += to - from;
+      from = filled[range + 1] ?? to;
+    }
+    filled.length = 0;
+    return this.#hashed.subarray(0, size);
   }
 }
 

@@ -135,13 +135,19 @@ export function writeHead(options: HeadOptions, fields: HeadFields): Uint8Array 
   return head;
 }
 
-/** Enters the UUID, and the checksum of the superblock's block. */
+/** Enters the UUID, and, where `hasChecksum` says so, the checksum of the superblock's block. */
 export function seal(head: Uint8Array, uuid: Uint8Array, blockSize: number): void {
   const { uuid: uuidAt, checksum } = superblock.offsets;
   head.set(uuid, superblockOffset + uuidAt);
+  if (!hasChecksum(blockSize)) return;
   const block = head.subarray(superblockOffset, superblockOffset + checksumLength(blockSize));
   const sum = superblockChecksum(block);
   new DataView(head.buffer, head.byteOffset).setUint32(superblockOffset + checksum, sum, true);
+}
+
+/** With smaller blocks erofs-utils leave the checksum out, and crash where there is one. */
+export function hasChecksum(blockSize: number): boolean {
+  return blockSize > superblockOffset;
 }
 
 /** Returns the bits of the algorithms. Room is kept for all that were announced; only those in use are written. */

@@ -12,7 +12,7 @@ import type { Warnings } from '../../error/index.ts';
 import type { AtomicFile } from '../../host/index.ts';
 import type { Content } from '../../merge/index.ts';
 import { mapContent, type Node, type Tree } from '../../tree/index.ts';
-import { Appender, fileAccess } from './file-access.ts';
+import { fileAccess } from './file-access.ts';
 import type { NumberOf, Output, Sink } from './sink.ts';
 import { TailSpool } from './tail-spool.ts';
 
@@ -94,7 +94,14 @@ export class ErofsSink implements Sink {
     const { file, compression, level, blockSize, warnings } = this.#options;
     const files = await this.#contents.finish();
     const placed = mapContent(tree, inode => (inode.size === 0 ? emptyFile : files[numberOf(inode)]!));
-    const output = new Appender(file, this.#log.end);
+    const access = fileAccess(file);
+    const output = {
+      position: this.#log.end,
+      append(bytes: Uint8Array): void {
+        access.writeAt(this.position, [bytes]);
+        this.position += bytes.length;
+      },
+    };
     const options = compression === 'none' ? compression : `${compression} ${level} ${blockSize}`;
     const { head, size } = writeErofs(output, placed, {
       blockSize: blockBytes,
@@ -103,7 +110,6 @@ export class ErofsSink implements Sink {
       readTail: (node, target) => this.#readTail(node, target),
       warnings,
     });
-    output.flush();
     file.truncate(size);
     file.writeAt(head, 0);
   }
