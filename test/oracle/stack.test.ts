@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { render } from '../../src/engine/index.ts';
 import { renderStack, type StackManifest } from '../../src/engine/stack/index.ts';
 import type { ShaleError } from '../../src/error/index.ts';
 import { listDisk } from '../disk.ts';
@@ -93,8 +94,14 @@ test(`stacks show what the model says, stacked and merged (SEED=${seed} COUNT=${
       continue;
     }
     const { manifest } = await rendering;
+    const compression = random.pick(['none', 'lz4', 'zstd', 'deflate'] as const);
+    await render(source, [{ path: scratch.file('flat.erofs'), compression }], { platform: 'linux/amd64' });
     using mounted = new DisposableStack();
-    for (const [form, mount] of Object.entries(mountStack(path, manifest, mounted))) {
+    const mounts = {
+      ...mountStack(path, manifest, mounted),
+      [`flat, ${compression}`]: mounted.use(mountErofs(scratch.file('flat.erofs'))),
+    };
+    for (const [form, mount] of Object.entries(mounts)) {
       assert.deepEqual(
         listDisk(mount.path),
         outcome.listing,
