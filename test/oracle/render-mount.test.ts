@@ -1,4 +1,4 @@
-/** One render's squashfs, mounted by Linux, against the directory that came out of the same call. */
+/** One render's squashfs and EROFS, mounted by Linux, against the directory that came out of the same call. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, hash, randomBytes } from 'node:crypto';
@@ -6,6 +6,7 @@ import { lstatSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { isAvailable } from '../../src/bytes/codec/index.ts';
 import { compressions, render } from '../../src/engine/index.ts';
+import { erofsCompressions } from '../../src/engine/output.ts';
 import { readDirectory, readFileIn } from '../../src/render/index.ts';
 import { fillStack, layoutOf, makeHoldable, writeLayers, writeLayout } from '../engine/image.ts';
 import { Scratch } from '../engine/scratch.ts';
@@ -107,7 +108,8 @@ function createRichImage(blockSize: number) {
 
 function mounted<T>(image: string, root: string, use: () => Promise<T>): Promise<T> {
   mkdirSync(root);
-  execFileSync('mount', ['-t', 'squashfs', '-o', 'loop,ro', image, root], { stdio: 'pipe' });
+  const type = image.endsWith('.erofs') ? 'erofs' : 'squashfs';
+  execFileSync('mount', ['-t', type, '-o', 'loop,ro', image, root], { stdio: 'pipe' });
   return use().finally(() => execFileSync('umount', [root]));
 }
 
@@ -135,11 +137,27 @@ async function compare(scratch: Scratch, image: string, expected: readonly strin
   execFileSync('rmdir', [root]);
 }
 
+async function compareErofs(
+  scratch: Scratch,
+  source: string,
+  expected: readonly string[],
+  blockSize: number,
+) {
+  const requests = erofsCompressions.map(compression => ({
+    path: scratch.file(`${compression}.erofs`),
+    compression,
+    ...(compression !== 'none' && { blockSize: Math.max(blockSize, 8192) }),
+    ...(compression === 'deflate' && { level: 1 }),
+  }));
+  await render(source, requests, { jobs: 2, platform: 'linux/amd64' });
+  for (const { path } of requests) await compare(scratch, path, expected);
+}
+
 const available = compressions.filter(name => name === 'none' || isAvailable(name).available);
 
 for (const blockSize of [4096, 131072, 1048576]) {
-  test(`the kernel shows in each squashfs what the directory holds, in blocks of ${blockSize}`, {
-    skip: requires({ root: true, mounts: ['squashfs'] }),
+  test(`the kernel shows in each squashfs and EROFS what the directory holds, in blocks of ${blockSize}`, {
+    skip: requires({ root: true, mounts: ['squashfs', 'erofs'] }),
   }, async () => {
     using scratch = new Scratch();
     const image = createRichImage(blockSize);
@@ -164,6 +182,7 @@ for (const blockSize of [4096, 131072, 1048576]) {
     const expected = await describe(directory);
     assert.ok(expected.length > 1530);
     for (const { path } of requests) await compare(scratch, path, expected);
+    await compareErofs(scratch, source, expected, blockSize);
   });
 }
 
