@@ -9,15 +9,19 @@ import { renderImage } from './render.ts';
 import { modificationTime } from './result.ts';
 import { recallImage } from './reuse.ts';
 import { type OpenedImage, withSource } from './source.ts';
+import type { StackManifest } from './stack/manifest.ts';
+import { completeForm, type StackForm, type StackRequest } from './stack/request.ts';
 
 /** What a pull makes of an image; `none`: it is fetched and verified, no more. */
-export const pullFormats = ['squashfs', 'tar', 'none'] as const;
+export const pullFormats = ['squashfs', 'erofs', 'tar', 'none'] as const;
 export type PullFormat = (typeof pullFormats)[number];
 
 export type PullRequest = ImageOptions &
   Pick<OutputRequest, 'compression' | 'level' | 'blockSize' | 'fragments' | 'mtime'> & {
     /** `squashfs` if absent. */
     readonly format?: PullFormat | undefined;
+    /** A file for each layer instead, and what belongs to them (see `renderStack`); with no other format. */
+    readonly stack?: StackRequest | undefined;
   };
 
 export interface PullResult {
@@ -38,6 +42,13 @@ export interface PullResult {
     readonly digest: Digest;
     /** Whether the cache had it already. */
     readonly reused: boolean;
+  };
+  /** Of a stack: its files in the cache, under the names that its manifest gives them. */
+  readonly stack?: {
+    readonly manifest: StackManifest;
+    readonly files: readonly { readonly file: string; readonly path: string }[];
+    /** How many were made; the others were there. */
+    readonly made: number;
   };
   /** Whether the cache had the image already, whole and under this name. */
   readonly upToDate: boolean;
@@ -66,12 +77,14 @@ export async function pull(reference: string, options: PullRequest = {}): Promis
   }
   const request = requestOf(options);
   if (request !== undefined) resolveTarget({ ...request, path: 'artifact' }, 0);
+  const form = options.stack && completeForm(options.stack);
   const given = { ...options, policy: options.policy ?? 'always' };
   return await withSource(reference, given, async opened => {
     const { image, store } = opened.pulled!;
     // What the cache has is told apart now: it will have everything in a moment.
     const { upToDate, layers } = image;
-    const artifact = await makeArtifact(opened, image, store, request, options);
+    const artifact = form ? undefined : await makeArtifact(opened, image, store, request, options);
+    const stack = form && (await keepStack(opened, image, store, form, options));
     await image.keep();
     return {
       ...{ reference: image.reference, digest: image.target, manifestDigest: image.manifestDigest },
@@ -79,6 +92,7 @@ export async function pull(reference: string, options: PullRequest = {}): Promis
       layers: layers.map(({ digest, size, cached }) => ({ digest, size, cached })),
       downloadedBytes: image.fetched,
       ...(artifact !== undefined && { artifact }),
+      ...(stack !== undefined && { stack }),
       upToDate,
       warnings: summarise(opened.warnings),
     };
@@ -86,15 +100,22 @@ export async function pull(reference: string, options: PullRequest = {}): Promis
 }
 
 function requestOf({
-  format = 'squashfs',
+  stack,
+  format = stack === undefined ? 'squashfs' : 'none',
   ...options
 }: PullRequest): Omit<OutputRequest, 'path'> | undefined {
+  if (stack !== undefined && format !== 'none') {
+    throw new ShaleError('invalid', `a pull makes a stack or a ${format}, not both`, {
+      hint: 'leave out --format, or make the other with shale render',
+    });
+  }
   const { compression, level, blockSize, fragments, mtime } = options;
   const squashfs = { compression, level, blockSize, fragments, mtime };
   if (format !== 'none') return { format, ...squashfs };
   const given = Object.entries(squashfs).find(([, value]) => value !== undefined);
   if (given === undefined) return undefined;
-  throw new ShaleError('invalid', `${given[0]} is an option of squashfs, and --format none makes nothing`);
+  const what = stack === undefined ? '--format none makes nothing' : 'layers are not compressed';
+  throw new ShaleError('invalid', `${given[0]} is an option of an image that is one file: ${what}`);
 }
 
 async function makeArtifact(
@@ -124,4 +145,23 @@ async function makeArtifact(
   const { outputs } = await renderImage(opened, [{ ...request, path: draft.path }], options);
   const made = await draft.commit({ size: outputs[0]!.bytes, signal: opened.signal });
   return { path: made.path, format, bytes: made.size, digest: made.digest, reused: false };
+}
+
+async function keepStack(
+  opened: OpenedImage,
+  image: PulledImage,
+  store: Store,
+  form: StackForm,
+  options: ImageOptions,
+): Promise<PullResult['stack']> {
+  const { makeStack } = await import('./stack/make.ts');
+  const { describeStack } = await import('./stack/describe.ts');
+  const made = await makeStack(opened, store, form, options);
+  // Layers whose files were there.
+  await image.fetchAll();
+  const { manifest, files } = describeStack(image, made);
+  return {
+    ...{ manifest, made: made.made },
+    files: files.map(({ file, artifact }) => ({ file, path: artifact.path })),
+  };
 }

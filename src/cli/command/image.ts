@@ -18,19 +18,27 @@ export const imageCommands = {
         'podman or docker; mirrors and certificates those of registries.conf and certs.d.',
     ],
     operands: [name],
-    options: ['format', ...squashfs, ...sourcing.filter(option => option !== 'no-cache'), ...reading],
+    options: [
+      'format',
+      ...squashfs,
+      ...stack,
+      ...sourcing.filter(option => option !== 'no-cache'),
+      ...reading,
+    ],
     refinements: {
       format: {
-        choices: ['squashfs', 'tar', 'none'],
+        choices: ['squashfs', 'erofs', 'tar', 'none'],
         help: 'what to render into the cache; none: only download',
         default: 'squashfs',
       },
       policy: { default: 'always' },
+      layers: { help: 'make a stack: an EROFS for each layer, and the head that OverlayFS puts above them' },
     },
     examples: [
       { what: 'The newest of a tag', line: 'shale pull nginx' },
       { what: "Another machine's image", line: 'shale pull ghcr.io/org/app:1.2 --platform linux/arm64' },
       { what: 'Only the blobs', line: 'shale pull debian:stable-slim --format none' },
+      { what: 'Layers as files that images share', line: 'shale pull debian:stable-slim --merged' },
       {
         what: 'From a registry of your own that has no certificate',
         line: 'shale pull build.example:5000/app --insecure-registry build.example:5000',
@@ -49,7 +57,9 @@ export const imageCommands = {
       'An image in a registry is rendered while it is downloaded. If the cache has it, nothing is downloaded; --policy always asks ' +
         'the registry whether the name stands for something newer.',
       'The format follows from the name: .sqfs or .squashfs, .erofs, .tar, a trailing slash for a directory, - for a tar on standard ' +
-        'output. Flags of the compression mean the squashfs where one is among several OUTs. A file appears whole and durable or not at all, and replaces what was there; a directory must be new or empty.',
+        'output. A file appears whole and durable or not at all, and replaces what was there; a directory must be new or empty.',
+      'Among several OUTs, flags of compression, fragments and time mean the squashfs; of a squashfs and an EROFS, the latter is not ' +
+        'compressed then.',
     ],
     operands: [source, { name: 'OUT', help: 'what to make, and by its name in which format', many: true }],
     options: ['format', ...squashfs, ...stack, ...sourcing, ...reading],

@@ -10,7 +10,9 @@ import { reportWarnings } from '../warnings.ts';
 
 export async function run(invocation: Invocation): Promise<number> {
   const { operands, values } = invocation;
-  const { compression, level, mtime, format, policy = 'always' } = values;
+  const { compression, level, mtime, format, layers, merged, policy = 'always' } = values;
+  const tarIndex = values['tar-index'];
+  const isStack = layers || merged || tarIndex;
   const begin = performance.now();
   const reading = format === 'none' ? 'nothing' : 'rendering';
   const progress = openProgress(values, { elsewhere: 'plain', reading });
@@ -27,6 +29,7 @@ export async function run(invocation: Invocation): Promise<number> {
         blockSize: values['block-size'],
       },
       ...(values['no-fragments'] && { fragments: false }),
+      ...(isStack && { stack: { merged, tarIndex, ...(layers && { overlay: true }) } }),
     });
   } finally {
     progress.end();
@@ -48,7 +51,7 @@ function summarise(result: PullResult, seconds: number, { progress }: Values): v
 
 /** What a pull has done, for people. */
 export function formatPull(result: PullResult, seconds: number): string[] {
-  const { reference, platform, layers, downloadedBytes: bytes, upToDate, artifact } = result;
+  const { reference, platform, layers, downloadedBytes: bytes, upToDate, artifact, stack } = result;
   const there = layers.filter(({ cached }) => cached).length;
   const name = `${safe(reference)} (${safe(platform)})`;
   const speed = `in ${formatSeconds(seconds)}, ${formatRate(bytes, seconds)}`;
@@ -63,6 +66,15 @@ export function formatPull(result: PullResult, seconds: number): string[] {
   if (artifact !== undefined) {
     const { path, format, bytes, reused } = artifact;
     lines.push(`${safe(path)}: ${safe(format)}, ${formatBytes(bytes)}${reused ? ', was there' : ''}`);
+  }
+  if (stack !== undefined) {
+    const was = stack.made === 0 ? ', was there' : `, ${stack.made} of them made now`;
+    lines.push(`stack of ${formatNumber(stack.files.length, 'file')}${was}`);
+    const { merged, overlay } = stack.manifest;
+    for (const top of [overlay?.head, merged?.image]) {
+      const path = stack.files.find(({ file }) => file === top?.file)?.path;
+      if (path !== undefined) lines.push(`${safe(path)}: ${top!.file}`);
+    }
   }
   return lines;
 }
