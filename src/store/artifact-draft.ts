@@ -4,7 +4,7 @@ import { type FileLock, registerUnfinished, syncDirectoryNow } from '../host/ind
 import type { Digest } from '../oci/index.ts';
 import type { Measured } from '../verity/index.ts';
 import { isWhole, knownArtifact, type StoredArtifact } from './artifact.ts';
-import { type ArtifactKey, formatArtifactKey, subjectDigest } from './artifact-key.ts';
+import { type ArtifactKey, describeArtifactKey, formatArtifactKey, subjectDigest } from './artifact-key.ts';
 import type { Catalogue } from './catalogue.ts';
 import { DraftDirectory } from './draft-directory.ts';
 import { StoreError, wrapStore } from './error.ts';
@@ -138,6 +138,7 @@ class OpenDraft implements ArtifactDraft {
       ...{ key, file: this.#file, subject: subjectDigest(this.#key), format: this.#key.format, size, digest },
       ...{ created: now, used: now, of_layer: this.#key.diffId === undefined ? 0 : 1 },
       ...{ root_hash: rootHash, salt, data_blocks: dataBlocks, fsverity },
+      description: describeArtifactKey(this.#key),
     };
     // A tree of the same bytes stays.
     database.run('DELETE FROM artifact WHERE key = ? AND digest <> ?', key, digest);

@@ -19,13 +19,17 @@ export type ArtifactKey = ArtifactSubject & {
   readonly versions: Readonly<Record<string, string>>;
 };
 
-/** The name of the artifact: sha256, in hex, of the key as JSON with sorted fields and without spaces. */
+/** The name of the artifact: sha256, in hex, of its key as `describeArtifactKey` has it. */
 export function formatArtifactKey(key: ArtifactKey): string {
+  return createHash('sha256').update(describeArtifactKey(key)).digest('hex');
+}
+
+/** The key as JSON with sorted fields and without spaces. */
+export function describeArtifactKey(key: ArtifactKey): string {
   const { manifest, diffId, format, options, versions } = key;
-  const canonical = JSON.stringify(
+  return JSON.stringify(
     sorted({ diffId, format, manifest, options: sorted(options), versions: sorted(versions) }),
   );
-  return createHash('sha256').update(canonical).digest('hex');
 }
 
 /** The digest that images and leases keep it by. */

@@ -31,6 +31,8 @@ export type StoredArtifact = ArtifactSubject & {
    * earlier version stored it, and `measureArtifact` or fsck has not come by since: then there is no root hash either.
    */
   readonly fsverity: Digest | undefined;
+  /** Those of its key; `undefined` if an earlier version stored it, which kept only the key's name. */
+  readonly made: Pick<ArtifactKey, 'options' | 'versions'> | undefined;
 };
 
 /** The artifact of a key, if its file is there in full size. That it is used is recorded. */
@@ -81,5 +83,12 @@ export function readArtifact(row: Row, directory: string): StoredArtifact {
     salt: row.salt as string,
     dataBlocks: row.data_blocks as number,
     fsverity: (row.fsverity ?? undefined) as Digest | undefined,
+    made: readMade(row.description as string | null),
   };
+}
+
+function readMade(description: string | null): StoredArtifact['made'] {
+  if (description === null) return undefined;
+  const { options, versions } = JSON.parse(description) as ArtifactKey;
+  return { options, versions };
 }

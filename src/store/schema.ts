@@ -17,7 +17,7 @@ CREATE TABLE verity (
 /**
  * What the files do not say by themselves: names, use and leases. Times are milliseconds since 1970, digests text. All
  * of `image` can be had again from index.json and the blobs (`recovery.ts`), `artifact` can be rendered again; its
- * `subject` is a manifest's digest, or, `of_layer`, a diffID.
+ * `subject` is a manifest's digest, or, `of_layer`, a diffID, and `description` is what `key` is the sha256 of.
  */
 export const schema = `
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -49,7 +49,8 @@ CREATE TABLE artifact (
   root_hash TEXT,
   salt TEXT NOT NULL DEFAULT '',
   data_blocks INTEGER NOT NULL DEFAULT 0,
-  fsverity TEXT
+  fsverity TEXT,
+  description TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE lease (id TEXT PRIMARY KEY, purpose TEXT NOT NULL, touched INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -73,6 +74,7 @@ ALTER TABLE artifact ADD COLUMN root_hash TEXT;
 ALTER TABLE artifact ADD COLUMN salt TEXT NOT NULL DEFAULT '';
 ALTER TABLE artifact ADD COLUMN data_blocks INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE artifact ADD COLUMN fsverity TEXT;
+ALTER TABLE artifact ADD COLUMN description TEXT;
 `;
 
 /** What makes the tables of a version those of the next; by the version that it is for. */
