@@ -219,7 +219,8 @@ class TreeWriter {
 
   #place(placement: Placement, node: Node<FileData>): void {
     const head = this.#measureInode(node);
-    const position = placement.place(head, this.#inodes.tails[node.index]!, node.inode.type === 'symlink');
+    const tail = this.#inodes.tails[node.index]!;
+    const position = placement.place(head, tail, node.inode.type === 'symlink' && tail > 0);
     this.nids[node.index] = position / slotSize;
   }
 
