@@ -33,6 +33,8 @@ export interface MadeArtifact {
   readonly measured?: Measured | undefined;
   /** The path of the hash tree that `measured` is of, in the draft's directory: stored beside the artifact. */
   readonly tree?: string | undefined;
+  /** How many threads hash, of what is not given; as many as there are processors if not given. */
+  readonly jobs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -99,7 +101,7 @@ class OpenDraft implements ArtifactDraft {
   }
 
   /** What its maker did not compute. */
-  async #measure({ size, digest, measured, signal }: MadeArtifact): Promise<{
+  async #measure({ size, digest, measured, jobs, signal }: MadeArtifact): Promise<{
     readonly digest: Digest;
     readonly measured: Measured;
   }> {
@@ -109,7 +111,7 @@ class OpenDraft implements ArtifactDraft {
         return { measured, digest: digest ?? (await digestFile(path, size, { signal })) };
       throw new StoreError('internal', `${path}: ${measured.size} of ${size} bytes were measured`);
     }
-    const all = await measureFresh(path, size, { signal });
+    const all = await measureFresh(path, size, { jobs, signal });
     if (digest === undefined || digest === all.digest) return { digest: all.digest, measured: all };
     throw new StoreError('internal', `${path} has the digest ${all.digest}, not ${digest}`);
   }

@@ -1,5 +1,4 @@
 import { lstatSync, type Stats } from 'node:fs';
-import { removeTree } from '../host/index.ts';
 import { verityBlockSize } from '../verity/index.ts';
 import { isWhole, listArtifacts, type StoredArtifact } from './artifact.ts';
 import { judge, type Part, removeSame } from './check-content.ts';
@@ -7,7 +6,7 @@ import { checkTree, describeRepair, repairDamage, TreeComparison } from './check
 import type { Check } from './fsck.ts';
 import { type MeasuredFile, measureStored } from './measure.ts';
 import { keepMeasured } from './measure-artifact.ts';
-import { unseal } from './seal.ts';
+import { removeSealed } from './remove-sealed.ts';
 import { listVerity, type StoredVerity } from './verity.ts';
 
 /**
@@ -85,15 +84,9 @@ export function dropArtifact(
   if (current() !== created.getTime()) return; // Collected, or made anew, while it was read.
   const refusal = repairDamage(check, () => {
     if (current() !== created.getTime()) return;
-    if (stats !== undefined) {
-      unseal(path);
-      removeSame(path, stats);
-    }
-    const row = database.first('SELECT file FROM verity WHERE key = ?', key);
-    if (row !== undefined) {
-      unseal(layout.artifact(row.file as string));
-      removeTree(layout.artifact(row.file as string));
-    }
+    const tree = database.first('SELECT file FROM verity WHERE key = ?', key);
+    if (tree !== undefined) removeSealed(layout.artifact(tree.file as string));
+    if (stats !== undefined) removeSame(path, stats);
     database.run('DELETE FROM artifact WHERE key = ?', key);
   });
   check.damaged.push({

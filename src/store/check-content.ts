@@ -3,11 +3,11 @@ import { lstatSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { readLocation } from '../content/index.ts';
 import { ShaleError } from '../error/index.ts';
-import { removeTree } from '../host/index.ts';
 import { type Digest, digestAlgorithm } from '../oci/index.ts';
 import type { Check, Damage } from './fsck.ts';
 import { readLayerIndex } from './layer-index.ts';
 import { findDigest, listNames } from './layout.ts';
+import { removeSealed } from './remove-sealed.ts';
 
 /** One part of a check: how much it will read, and the reading. */
 export interface Part {
@@ -100,7 +100,7 @@ function drop({ damaged, repair }: Check, damage: Omit<Damage, 'action'>, path: 
 
 /** Unless another one has come in its place. */
 export function removeSame(path: string, { ino }: Stats): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) removeTree(path);
+  if (lstatSync(path, { throwIfNoEntry: false })?.ino === ino) removeSealed(path);
 }
 
 function listDigests(directory: string): Named[] {

@@ -42,11 +42,10 @@ export function checkModes({ catalogue, damaged, repair }: Check): void {
     const mode = stats.mode % 0o10000;
     const right = correct(mode);
     if (mode === right) return;
-    if (repair) chmodSync(path, right);
     damaged.push({
       ...{ kind: 'mode', name: path === root ? '.' : path.slice(root.length + 1) },
       problem: `${problem}: its mode is ${mode.toString(8).padStart(4, '0')}`,
-      action: repair ? 'repaired' : 'none',
+      action: repair && tryChange(path, right) ? 'repaired' : 'none',
     });
   };
   const blobs = images.all().flatMap(image => blobsOf(image).map(({ digest }) => layout.blob(digest)));
@@ -57,6 +56,17 @@ export function checkModes({ catalogue, damaged, repair }: Check): void {
   const keys = new Set(artifacts.map(({ key }) => key));
   const trees = listVerity(catalogue).filter(({ key }) => keys.has(key));
   for (const { path } of [...artifacts, ...trees]) check(path, () => artifactMode, 'it is not read-only');
+}
+
+/** False for a file that is sealed, or another user's. */
+function tryChange(path: string, mode: number): boolean {
+  try {
+    chmodSync(path, mode);
+    return true;
+  } catch (error) {
+    if (!isErrno(error, 'EPERM')) throw error;
+    return false;
+  }
 }
 
 /** The two files that make it an OCI layout say what they should. */

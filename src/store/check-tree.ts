@@ -5,7 +5,7 @@ import { blockSize } from '../verity/layout.ts';
 import { BlockTree } from './block-tree.ts';
 import { hashFile, judge, removeSame } from './check-content.ts';
 import type { Check, Damage } from './fsck.ts';
-import { SealError, unseal } from './seal.ts';
+import { SealError } from './seal.ts';
 import type { StoredVerity } from './verity.ts';
 
 /** Compares a hash tree with data that is read anyway. One of these, `finish` or dispose, comes last. */
@@ -89,7 +89,6 @@ function dropTree(
   if (!database.write(isSame)) return; // Collected, or made anew, while it was read.
   const refusal = repairDamage(check, () => {
     if (!isSame()) return;
-    unseal(path);
     if (stats !== undefined) removeSame(path, stats);
     database.run('DELETE FROM verity WHERE key = ?', key);
   });

@@ -25,10 +25,13 @@ export async function digestFile(path: string, size: number, options: ReadOption
 export async function measureFresh(
   path: string,
   size: number,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: { readonly jobs?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<MeasuredFile> {
   const { measureFile } = await import('../verity/index.ts');
-  const [measured, digest] = await Promise.all([measureFile(path, options), digestFile(path, size, options)]);
+  const [measured, digest] = await Promise.all([
+    measureFile(path, options),
+    digestFile(path, size, { signal: options.signal }),
+  ]);
   return { ...measured, digest };
 }
 

@@ -7,7 +7,7 @@ import type { Catalogue } from './catalogue.ts';
 import { draftPrefix } from './draft-directory.ts';
 import { type Layout, listNames } from './layout.ts';
 import type { Marks } from './mark.ts';
-import { unseal } from './seal.ts';
+import { requireRemovable } from './seal.ts';
 import type { Trash } from './trash.ts';
 import { listVerity, veritySuffix } from './verity.ts';
 import { isWarmDraft, isWarmUsed, takeWarm } from './warm.ts';
@@ -93,7 +93,7 @@ function* sweepFiles(
     const remove = (trash: Trash): boolean => {
       if (row === undefined) return taken(trash, path);
       // Now, while the row is there: it would outlive a file that cannot be removed.
-      unseal(path);
+      requireRemovable(path);
       trash.orphans.push(name);
       database.run(`DELETE FROM ${row.table} WHERE key = ?`, row.key);
       return true;

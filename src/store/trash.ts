@@ -1,8 +1,8 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../error/index.ts';
-import { removeTree } from '../host/index.ts';
 import { type Layout, listNames } from './layout.ts';
+import { removeSealed } from './remove-sealed.ts';
 import { withoutSeal } from './seal.ts';
 
 /** Takes files out of sight at once, so that the transaction is short; they are deleted after it. */
@@ -22,7 +22,7 @@ export function createTrash(layout: Layout, prefix: string): Trash {
       try {
         withoutSeal(path, () => renameSync(path, join(layout.trash, `${prefix}-${number}`)));
       } catch (error) {
-        if (isErrno(error, 'ENOSPC', 'EDQUOT')) removeTree(path);
+        if (isErrno(error, 'ENOSPC', 'EDQUOT')) removeSealed(path);
         else if (!isErrno(error, 'ENOENT')) throw error;
       }
     },
@@ -33,7 +33,7 @@ export function createTrash(layout: Layout, prefix: string): Trash {
 export function emptyTrash(layout: Layout): void {
   for (const name of listNames(layout.trash)) {
     try {
-      removeTree(join(layout.trash, name));
+      removeSealed(join(layout.trash, name));
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
     }

@@ -2,10 +2,11 @@
  * Run by tests in a process of its own: `node child.ts ROOT ACTION ARGUMENT FAILPOINT[:N]`. Does the action, and dies by
  * SIGKILL when it reaches the failpoint for the Nth time. `hold`, `fetch` and `sweep` say "ready" and go on until their end.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { type Failpoint, openStore } from '../../src/store/index.ts';
-import { createVerityTree } from '../../src/verity/index.ts';
+import { parseDigest } from '../../src/oci/index.ts';
+import { type Failpoint, openStore, type StoredArtifact } from '../../src/store/index.ts';
+import { createVerityTree, measureFile } from '../../src/verity/index.ts';
 import { createRandom } from '../model/random.ts';
 import { createSample, digestOf, ingest, noise, put } from './sample.ts';
 
@@ -44,6 +45,12 @@ const actions: Readonly<Record<string, () => Promise<void>>> = {
     using store = await openStore({ root, reach });
     store.collectGarbage(argument === 'all' ? { all: true } : {});
   },
+  /** Collects, and says what stays and why. */
+  async kept() {
+    using store = await openStore({ root, reach });
+    for (const { kind, name, reason } of store.collectGarbage().kept)
+      console.log(`${kind} ${name}: ${reason}`);
+  },
   async render() {
     using store = await openStore({ root, reach });
     const [image] = store.findImages(argument);
@@ -52,6 +59,23 @@ const actions: Readonly<Record<string, () => Promise<void>>> = {
     writeFileSync(draft.path, noise(1, 1000));
     if (failpoint === 'hold') await wait();
     await draft.commit({ digest: digestOf(noise(1, 1000)), size: 1000 });
+  },
+  /** Makes the artifact of a layer, with its tree, unless it is there by then. ARGUMENT: its diffID. Says which, and the inode. */
+  async convert() {
+    using store = await openStore({ root, reach });
+    const diffId = parseDigest(argument);
+    const key = { diffId, format: 'erofs-layer', options: {}, versions: { shale: '1' } };
+    const begun = await store.beginArtifact(key, 'erofs');
+    let artifact: StoredArtifact;
+    if ('commit' in begun) {
+      using draft = begun;
+      writeFileSync(draft.path, noise(5, 300 * 4096));
+      if (failpoint === 'hold') await wait();
+      const tree = `${draft.path}.tree`;
+      await createVerityTree({ data: draft.path, tree });
+      artifact = await draft.commit({ size: 300 * 4096, measured: await measureFile(draft.path), tree });
+    } else artifact = begun;
+    console.log('commit' in begun ? 'made' : 'found', lstatSync(artifact.path).ino);
   },
   /** ARGUMENT: the artifact's key. Says the root hash. */
   async hash() {

@@ -13,6 +13,8 @@ import { createSample, ingest, noise, put } from './sample.ts';
 const skip = hasLibc() ? false : 'needs libc through koffi';
 const old = createSample('docker.io/library/app:2', [1, 2]);
 const tarKey = { manifest: old.image.manifest, format: 'tar', options: {}, versions: {} };
+const { diffId } = old.image.layers[0]!;
+const layerKey = { diffId, format: 'erofs-layer', options: {}, versions: { shale: '1' } };
 const artifactKey = formatArtifactKey(tarKey);
 
 /** What must hold of a cache after any crash, without any repair. */
@@ -27,10 +29,11 @@ async function assertSound(store: Store, what: string): Promise<void> {
     images.map(({ manifest }) => manifest),
     what,
   );
-  for (const { path: file, manifest } of store.artifacts()) {
+  for (const { path: file, manifest, diffId } of store.artifacts()) {
     assert.ok(existsSync(file), what);
     assert.ok(
       images.some(image => image.manifest === manifest) ||
+        images.some(({ layers }) => layers.some(layer => layer.diffId === diffId)) ||
         what === 'images-changed' ||
         what === 'index-written' ||
         what === 'gc-moved',
@@ -76,7 +79,8 @@ const cases: readonly (readonly [action: string, argument: string, ...points: st
   ['pull', '1,3', 'ingest-renamed:3', 'ingest-written:3', 'images-changed', 'index-written'],
   ['rm', 'app:2', 'images-changed', 'index-written', 'gc-moved', 'gc-committed'],
   ['gc', '', 'gc-moved', 'gc-committed'],
-  ['render', 'app:2', 'lease-locked', 'artifact-renamed'],
+  ['render', 'app:2', 'lease-locked', 'artifact-synced', 'artifact-renamed'],
+  ['convert', diffId, 'lease-locked', 'artifact-synced', 'artifact-renamed', 'verity-renamed'],
   ['hash', artifactKey, 'lease-locked', 'verity-renamed'],
 ];
 
@@ -100,7 +104,12 @@ async function crash(action: string, argument: string, point: string): Promise<v
       writeFileSync(draft.path, noise(1, 8192));
       const artifact = await draft.commit({ size: 8192 });
       const make = (tree: string) => createVerityTree({ data: artifact.path, tree, salt: Buffer.alloc(0) });
-      if (action === 'rm') await store.putVerity(artifact, make);
+      if (action === 'rm') {
+        await store.putVerity(artifact, make);
+        using layer = store.createArtifact(layerKey, 'erofs');
+        writeFileSync(layer.path, noise(2, 4096));
+        await layer.commit({ size: 4096 });
+      }
     }
     if (action === 'gc') for (const seed of [50, 51]) await ingest(store, noise(seed, 4000));
   }
@@ -116,6 +125,7 @@ async function crash(action: string, argument: string, point: string): Promise<v
   await assertSound(store, point);
   if (action === 'pull') assert.equal(store.findImages('app:3').length, 1);
   if (action === 'rm') assert.deepEqual(store.images(), []);
+  if (action === 'convert') assert.ok(store.findVerity(store.findArtifact(layerKey)!));
   if (action === 'hash') assert.ok(store.findVerity(store.findArtifact(tarKey)!));
 }
 

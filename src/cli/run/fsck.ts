@@ -60,6 +60,7 @@ function summarise(
         : repair
           ? `${formatCount(damaged.length)} damaged, ${formatCount(left)} not repaired`
           : `${formatCount(damaged.length)} damaged; shale fsck --repair drops and downloads again`;
-  const hashed = measured.length === 0 ? '' : `; ${formatNumber(measured.length, 'artifact')} got its hashes`;
+  const hashed =
+    measured.length === 0 ? '' : `; computed hashes of ${formatNumber(measured.length, 'artifact')}`;
   return `checked ${files}, in ${speed}: ${verdict}${hashed}`;
 }
