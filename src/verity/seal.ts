@@ -45,11 +45,7 @@ export async function sealFile(path: string, options: SealOptions = {}): Promise
   throwIfAborted(options.signal);
   using file = new ReadOnly(path);
   const fsverity = attempt(path, 'fsverity', () => {
-    try {
-      enableFsverity(file.fd);
-    } catch (error) {
-      if (!isErrno(error, 'EEXIST')) throw error;
-    }
+    if (!isEnabled(file.fd)) enableFsverity(file.fd);
   });
   if (fsverity.done) {
     const actual = measureFsverity(file.fd);
@@ -79,6 +75,17 @@ export function unsealFile(path: string): SealOutcome {
     }
     setImmutable(file.fd, 'cleared');
   });
+}
+
+/** Also where nothing can be enabled any more, of an immutable file. */
+function isEnabled(fd: number): boolean {
+  try {
+    measureFsverity(fd);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENODATA')) return false;
+    throw error;
+  }
 }
 
 class ReadOnly implements Disposable {
