@@ -73,7 +73,7 @@ export const runCommands = {
     refinements: {
       memory: { help: 'of the zone, its writable layer included', default: '512M' },
       format: {
-        choices: ['squashfs'],
+        choices: ['squashfs', 'erofs'],
         help: 'what the image is rendered to, as the disk of the zone',
         default: 'squashfs',
       },

@@ -5,6 +5,7 @@ import type { StoredArtifact } from '../../store/index.ts';
 import { artifactKey } from '../artifact.ts';
 import type { WarningSummary } from '../options.ts';
 import { modificationTime } from '../result.ts';
+import { usualErofs } from '../usual-erofs.ts';
 import { usualSquashfs } from '../usual-squashfs.ts';
 
 /** An image as a zone needs it: a file for its disk, and what is to run. */
@@ -18,12 +19,19 @@ export interface ZoneArtifact {
   readonly warnings?: WarningSummary | undefined;
 }
 
-export const zoneOutput = { path: 'artifact', format: 'squashfs' } as const;
+/** What an image is rendered to, as the disk of its zone. */
+export const zoneFormats = ['squashfs', 'erofs'] as const;
+export type ZoneFormat = (typeof zoneFormats)[number];
 
-/** What the cache knows a zone's squashfs by. */
-export function keyOf(manifest: Digest, { created }: ImageConfig) {
+/** What the cache knows a zone's disk by. */
+export function keyOf(manifest: Digest, { created }: ImageConfig, format: ZoneFormat) {
   const time = modificationTime(created ?? { seconds: 0, nanoseconds: 0 });
-  return artifactKey(manifest, { ...zoneOutput, ...usualSquashfs, modificationTime: time })!;
+  // Every launch asks: what resolves any request is not loaded for it.
+  const target =
+    format === 'erofs'
+      ? ({ format, ...usualErofs, level: undefined, identity: new Uint8Array(0) } as const)
+      : ({ format, ...usualSquashfs, modificationTime: time } as const);
+  return artifactKey(manifest, { ...target, path: 'artifact' })!;
 }
 
 /** Variants are left to the processor: an instruction that it lacks ends the program, not the zone. */

@@ -63,7 +63,7 @@ function describe(acceleration: string): string {
 /** With a kernel, acceleration is tried; without one it can only be guessed. */
 async function findTrial(root: string, driver: VmmDriver) {
   try {
-    const needs = { network: 'none', verity: false } as const;
+    const needs = { network: 'none', verity: false, format: 'squashfs' } as const;
     const { kernel, initramfs } = await findBootFiles(root, driver, { needs });
     return { kernel: { vmlinux: kernel.vmlinux, bzImage: kernel.bzImage }, initramfs: initramfs.path };
   } catch {

@@ -10,16 +10,20 @@ import {
 } from '../../oci/index.ts';
 import type { StoreReader } from '../../store/index.ts';
 import type { ImageOptions } from '../options.ts';
-import { keyOf, requireOurArchitecture, type ZoneArtifact } from './artifact.ts';
+import { keyOf, requireOurArchitecture, type ZoneArtifact, type ZoneFormat } from './artifact.ts';
+
+export interface ZoneImageOptions extends ImageOptions {
+  readonly format: ZoneFormat;
+}
 
 /**
- * The squashfs of an image: the cache's, if the image was rendered before; otherwise it is pulled and rendered. ShaleError `unsupported` for
+ * The disk of an image: the cache's, if the image was rendered before; otherwise it is pulled and rendered. ShaleError `unsupported` for
  * an image of another architecture, whose programs could not run.
  */
 export async function prepareImage(
   reference: string,
   store: StoreReader,
-  options: ImageOptions,
+  options: ZoneImageOptions,
 ): Promise<ZoneArtifact> {
   const prepared = findPrepared(reference, store, options) ?? (await make(reference, options));
   requireOurArchitecture(reference, prepared.config);
@@ -27,7 +31,7 @@ export async function prepareImage(
 }
 
 /** Most images are there already: what pulls and renders is loaded for others only. */
-async function make(reference: string, options: ImageOptions): Promise<ZoneArtifact> {
+async function make(reference: string, options: ZoneImageOptions): Promise<ZoneArtifact> {
   const { makeImage } = await import('./make-image.ts');
   return await makeImage(reference, options);
 }
@@ -36,7 +40,7 @@ async function make(reference: string, options: ImageOptions): Promise<ZoneArtif
 function findPrepared(
   reference: string,
   store: StoreReader,
-  options: ImageOptions,
+  options: ZoneImageOptions,
 ): ZoneArtifact | undefined {
   const source = parseSource(reference);
   if (source.kind !== 'registry' && source.kind !== 'cache') return undefined;
@@ -51,7 +55,7 @@ function findPrepared(
   const blob = image && store.findBlob(image.config, image.configSize);
   if (image === undefined || blob === undefined) return undefined;
   const config = parseConfig(readFileSync(blob.path), `config ${image.config}`);
-  const artifact = store.findArtifact(keyOf(image.manifest, config));
+  const artifact = store.findArtifact(keyOf(image.manifest, config, options.format));
   if (artifact === undefined) return undefined;
   store.touchImage(image);
   return { manifest: image.manifest, config, configDigest: image.config, artifact };

@@ -3,12 +3,15 @@ import { assembleInitramfs } from '../../kernel/assemble.ts';
 import type { Kernel } from '../../kernel/index.ts';
 import type { QemuMachine, VmmDriver } from '../../vmm/index.ts';
 import { guestInit } from '../../zone/guest-init.ts';
+import type { ZoneFormat } from './artifact.ts';
 
 /** What a zone's kernel has to have modules for. */
 export interface Needs {
   readonly network: 'none' | 'user';
   readonly machine?: QemuMachine | undefined;
   readonly verity: boolean;
+  /** Of the image's disk. */
+  readonly format: ZoneFormat;
 }
 
 /** A kernel, and the initramfs that goes with it. */
@@ -17,7 +20,7 @@ export interface BootFiles {
   readonly initramfs: { readonly path: string; readonly digest: Kernel['digest'] };
 }
 
-/** The modules that every zone needs: what its root is put together of. */
+/** The modules that every zone needs: what its root is put together of, and what volumes are made of. */
 const ownModules = ['squashfs', 'overlay'];
 
 /** The kernel for a hypervisor, and its initramfs out of the cache; made if it is not there. */
@@ -29,7 +32,12 @@ export async function findBootFiles(
   const { kernel: wanted, needs } = options;
   const named = wanted === undefined ? {} : { kernel: wanted };
   const kernel = await open(driver, { root, ...named });
-  const modules = [...driver.modules(needs), ...ownModules, ...(needs.verity ? ['dm-verity'] : [])];
+  const modules = [
+    ...driver.modules(needs),
+    ...ownModules,
+    ...(needs.format === 'erofs' ? ['erofs'] : []),
+    ...(needs.verity ? ['dm-verity'] : []),
+  ];
   const init = guestInit(hostPlatform().architecture);
   return { kernel, initramfs: await assembleInitramfs({ root, kernel, init, modules }) };
 }

@@ -6,10 +6,13 @@ import { type ImageOptions, summarise } from '../options.ts';
 import { pull } from '../pull.ts';
 import { renderImage } from '../render.ts';
 import { withSource } from '../source.ts';
-import { keyOf, requireOurArchitecture, type ZoneArtifact, zoneOutput } from './artifact.ts';
+import { keyOf, requireOurArchitecture, type ZoneArtifact, type ZoneFormat } from './artifact.ts';
 
 /** Pulls and renders an image, or renders a local one, which stays where it is: the cache only keeps what was made of it. */
-export async function makeImage(reference: string, options: ImageOptions): Promise<ZoneArtifact> {
+export async function makeImage(
+  reference: string,
+  options: ImageOptions & { readonly format: ZoneFormat },
+): Promise<ZoneArtifact> {
   using store = await openStore({ root: options.root });
   const { kind } = parseSource(reference);
   if (kind !== 'registry' && kind !== 'cache') return await renderLocal(reference, store, options);
@@ -20,7 +23,7 @@ export async function makeImage(reference: string, options: ImageOptions): Promi
   const blob = image && store.findBlob(image.config, image.configSize);
   if (image === undefined || blob === undefined) throw vanished(reference);
   const config = parseConfig(readFileSync(blob.path), `config ${image.config}`);
-  const artifact = store.findArtifact(keyOf(image.manifest, config));
+  const artifact = store.findArtifact(keyOf(image.manifest, config, options.format));
   if (artifact === undefined) throw vanished(reference);
   return {
     manifest: image.manifest,
@@ -31,17 +34,22 @@ export async function makeImage(reference: string, options: ImageOptions): Promi
   };
 }
 
-async function renderLocal(reference: string, store: Store, options: ImageOptions): Promise<ZoneArtifact> {
+async function renderLocal(
+  reference: string,
+  store: Store,
+  options: ImageOptions & { readonly format: ZoneFormat },
+): Promise<ZoneArtifact> {
   return await withSource(reference, options, async opened => {
     const { image } = opened;
+    const { format } = options;
     const { config, configDigest } = image;
     const manifest = image.manifestDigest ?? configDigest;
-    const key = keyOf(manifest, config);
+    const key = keyOf(manifest, config, format);
     const there = store.findArtifact(key);
     if (there !== undefined) return { manifest, config, configDigest, artifact: there };
     requireOurArchitecture(reference, config);
-    using draft = store.createArtifact(key, 'sqfs');
-    const { outputs } = await renderImage(opened, [{ ...zoneOutput, path: draft.path }], options);
+    using draft = store.createArtifact(key, format === 'squashfs' ? 'sqfs' : format);
+    const { outputs } = await renderImage(opened, [{ path: draft.path, format }], options);
     const artifact = await draft.commit({ size: outputs[0]!.bytes, signal: opened.signal });
     return { manifest, config, configDigest, artifact, warnings: summarise(opened.warnings) };
   });

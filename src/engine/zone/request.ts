@@ -1,5 +1,6 @@
 import type { LaunchTimes, ZoneStreams } from '../../zone/index.ts';
 import type { ImageOptions, WarningSummary } from '../options.ts';
+import type { ZoneFormat } from './artifact.ts';
 
 export type { LaunchTimes, ZoneStreams, ZoneTerminal } from '../../zone/index.ts';
 
@@ -70,7 +71,8 @@ export interface RunRequest extends Omit<ImageOptions, 'memory'> {
   readonly detach?: boolean | undefined;
   /** Whether the workload is process 1 of its pid namespace. */
   readonly first?: boolean | undefined;
-  readonly format?: 'squashfs' | 'erofs' | undefined;
+  /** Of the image's disk; `squashfs` if absent. */
+  readonly format?: ZoneFormat | undefined;
   readonly streams: ZoneStreams;
   /** The workload runs. From here on an aborted `signal` kills the zone; before, it gives the launch up. */
   readonly onStart?: ((zone: ZoneControl) => void) | undefined;

@@ -33,8 +33,8 @@ export async function runZone(reference: string, request: RunRequest): Promise<R
   const timeline = new Timeline();
   timeline.mark('start of Shale');
   using store = await openStoreReader({ root: request.root });
-  const { memory: _memory, ...options } = request;
-  const image = await prepareImage(reference, store, options);
+  const { memory: _memory, format = 'squashfs', ...options } = request;
+  const image = await prepareImage(reference, store, { ...options, format });
   timeline.mark('image');
   const chosen = await chooseMachine(store.root, request);
   timeline.mark('kernel and hypervisor');
@@ -66,8 +66,16 @@ export async function runZone(reference: string, request: RunRequest): Promise<R
 type Chosen = ChosenVmm & BootFiles & { readonly needs: Needs };
 
 async function chooseMachine(root: string, request: RunRequest): Promise<Chosen> {
-  const { machine, verity = false, kernel, vmm = 'auto', acceleration, signal } = request;
-  const needs: Needs = { network: chooseNetwork(request), machine, verity };
+  const {
+    machine,
+    verity = false,
+    format = 'squashfs',
+    kernel,
+    vmm = 'auto',
+    acceleration,
+    signal,
+  } = request;
+  const needs: Needs = { network: chooseNetwork(request), machine, verity, format };
   const files = new Map<string, Promise<BootFiles>>();
   const filesFor: (driver: ChosenVmm['driver']) => Promise<BootFiles> = driver => {
     const found = files.get(driver.name) ?? findBootFiles(root, driver, { kernel, needs });
@@ -169,12 +177,13 @@ async function launch(options: Launch): Promise<LaunchedZone> {
 }
 
 async function diskOf(root: string, { artifact }: ZoneArtifact, request: RunRequest): Promise<ZoneImage> {
-  if (request.verity !== true) return { path: artifact.path, type: 'squashfs' };
+  const disk = { path: artifact.path, type: request.format ?? 'squashfs' };
+  if (request.verity !== true) return disk;
   const { ensureVerity } = await import('../verity.ts');
   const { verityTable } = await import('../../verity/index.ts');
   const { openStore } = await import('../../store/index.ts');
   using store = await openStore({ root });
   const tree = await ensureVerity(store, artifact, request.signal);
   const table = (data: string, hash: string) => verityTable(tree, data, hash);
-  return { path: artifact.path, type: 'squashfs', verity: { tree: tree.path, table } };
+  return { ...disk, verity: { tree: tree.path, table } };
 }
