@@ -6,7 +6,8 @@
  *     ROOT/blobs/ALGORITHM/HEX        immutable; only complete, verified blobs ever have such a name
  *     ROOT/ingest/ALGORITHM-HEX.part  a blob on its way; .state says what of it is there, .lock who is at it
  *     ROOT/layers/ALGORITHM/HEX       what was made of a layer, by its diffID
- *     ROOT/artifacts/KEY.EXT          rendered images; their hash trees are beside them, as KEY.EXT.verity
+ *     ROOT/artifacts/KEY.EXT          made of images, or of layers, for all images that have them; read-only. Hash trees are beside
+ *                                     them, as KEY.EXT.verity; .KEY.lock is held by whoever makes one
  *     ROOT/warm/KEY/NAME/             what was made of an artifact to start something faster; a lock in it says who uses it
  *     ROOT/leases/ID                  locked while its process lives
  *     ROOT/trash                      what gc has taken away and not yet deleted
@@ -17,13 +18,17 @@
  * are only measured.
  *
  * Any number of processes share it. Three things keep them apart: a blob is fetched by whoever holds the lock of its
- * ingest; rows change in transactions, and gc decides and removes in one; what is not yet in any row is protected
- * by a lease, whose row comes before the files and whose lock says that its process lives.
+ * ingest, and a layer's artifact is made by whoever holds that of its key; rows change in transactions, and gc decides and
+ * removes in one; what is not yet in any row is protected by a lease, whose row comes before the files and whose lock says
+ * that its process lives.
  *
  * A crash at any instant leaves a cache that works. Files are synced and renamed before a row names them, and rows go before
  * files do, so no row ever names what is not there. What is there and not named is litter, for gc. index.json follows each
  * change of images, and a flag in the same transaction says that it has yet to. A database that is lost or damaged is made
  * anew from index.json.
+ *
+ * Of each artifact the database has all that vouches for it: the file's digest, dm-verity's root hash, fs-verity's digest. One
+ * may be linked to from outside, where the disk allows, and be sealed: then only its name here goes.
  *
  * The store knows digests, and not where blobs come from, nor what a layer index or an artifact holds. What was made of an
  * artifact, its tree and its directories, shares its fate: the same gc takes them all.

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { hasLibc } from '../../src/host/index.ts';
-import { formatReference, parseReference } from '../../src/oci/index.ts';
+import { type Digest, formatReference, parseReference } from '../../src/oci/index.ts';
 import { type Lease, openStore, type Store } from '../../src/store/index.ts';
 import { createScratch } from '../host/scratch.ts';
 import { createRandom, type Random, readSeed } from '../model/random.ts';
@@ -16,6 +17,8 @@ class Model {
   readonly images = new Map<string, Sample>();
   readonly blobs = new Map<string, number>();
   readonly indexes = new Set<string>();
+  /** Of layers, by diffID. */
+  readonly artifacts = new Set<string>();
   leases: { readonly lease: Lease; readonly digests: ReadonlySet<string>; dead: boolean }[] = [];
 
   put(sample: Sample): void {
@@ -44,10 +47,15 @@ class Model {
       this.blobs.delete(digest);
       freed += size;
     }
-    for (const diffId of [...this.indexes]) {
-      if (needed.has(diffId) || !among(diffId)) continue;
-      this.indexes.delete(diffId);
-      freed += indexBytes;
+    for (const [things, bytes] of [
+      [this.indexes, indexBytes],
+      [this.artifacts, artifactBytes],
+    ] as const) {
+      for (const diffId of [...things]) {
+        if (needed.has(diffId) || !among(diffId)) continue;
+        things.delete(diffId);
+        freed += bytes;
+      }
     }
     return freed;
   }
@@ -63,6 +71,8 @@ class Model {
 }
 
 const indexBytes = 8 + 32 + 5;
+const artifactBytes = 4097;
+const keyOf = (diffId: Digest) => ({ diffId, format: 'erofs-layer', options: {}, versions: {} });
 const universe = Array.from({ length: 8 }, (_, seed) => ({
   layer: digestOf(noise(seed, 500 + seed)),
   diffId: digestOf(Buffer.from(`diff ${seed}`)),
@@ -108,6 +118,15 @@ async function step(store: Store, model: Model, random: Random): Promise<string>
       await store.putLayerIndex(diffId, Buffer.from('index'));
       model.indexes.add(diffId);
     },
+    async convert() {
+      const begun = await store.beginArtifact(keyOf(diffId), 'erofs');
+      assert.equal('key' in begun, model.artifacts.has(diffId));
+      if (!('commit' in begun)) return;
+      using draft = begun;
+      writeFileSync(draft.path, noise(seed, artifactBytes));
+      await draft.commit({ size: artifactBytes });
+      model.artifacts.add(diffId);
+    },
     lease() {
       const digests = [layer, diffId];
       const lease = store.lease(`pull of ${random.integer(1e9)}`, digests);
@@ -140,10 +159,13 @@ function assertSame(store: Store, model: Model, what: string): void {
     [...model.images].map(([key, { image }]) => `${key} ${image.manifest}`).sort(),
     what,
   );
-  const [blobs] = store.measureUsage().rows;
+  const [blobs, artifacts] = store.measureUsage().rows;
   const bytes = [...model.blobs.values()].reduce((sum, size) => sum + size, 0);
   assert.deepEqual([blobs!.count, blobs!.bytes], [model.blobs.size, bytes], what);
+  const count = model.artifacts.size;
+  assert.deepEqual([artifacts!.count, artifacts!.bytes], [count, count * artifactBytes], what);
   for (const { layer, diffId } of universe) {
+    assert.equal(store.findArtifact(keyOf(diffId)) !== undefined, model.artifacts.has(diffId), what);
     assert.equal(store.findBlob(layer) !== undefined, model.blobs.has(layer), `${what}: blob ${layer}`);
     assert.equal(
       store.findLayerIndex(diffId) !== undefined,
