@@ -22,9 +22,9 @@ export interface OutputRequest {
   readonly format?: OutputFormat | undefined;
   /** Of squashfs, zstd if absent; of EROFS, none if absent. */
   readonly compression?: OutputCompression | undefined;
-  /** Of the compression; 3 for zstd, 9 for gzip and deflate, 6 for xz if absent. */
+  /** Of the compression; 3 for zstd, 9 for gzip, 6 for deflate and xz if absent. */
   readonly level?: number | undefined;
-  /** In bytes, a power of two: of squashfs, from 4 KiB to 1 MiB, 128 KiB if absent; of a compressed EROFS what is compressed at once, from 8 KiB, 64 KiB if absent. */
+  /** What is compressed at once, in bytes: a power of two, of squashfs from 4 KiB to 1 MiB, of EROFS from 8 KiB; 128 KiB if absent. */
   readonly blockSize?: number | undefined;
   /** Of squashfs: packs small files and ends of files into common blocks; true if absent. */
   readonly fragments?: boolean | undefined;

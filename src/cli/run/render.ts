@@ -47,11 +47,11 @@ function createRequests(paths: readonly string[], values: Values): OutputRequest
   };
   const { format } = values as { format?: OutputFormat };
   const formats = paths.map(path => format ?? formatOf(path));
-  // Among several, the flags of squashfs mean the squashfs; without any, the engine says what is wrong with them.
-  const all = !formats.includes('squashfs');
+  // Among several, the flags mean the squashfs, or else the EROFS; without any, the engine says what is wrong with them.
+  const owner = (['squashfs', 'erofs'] as const).find(each => formats.includes(each));
   return paths.map((path, index) => ({
     ...{ path, format: formats[index] },
-    ...(all || formats[index] === 'squashfs' ? squashfs : {}),
+    ...(owner === undefined || formats[index] === owner ? squashfs : {}),
     ...(path === '-' && { stdout: process.stdout }),
   }));
 }
