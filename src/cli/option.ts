@@ -50,13 +50,13 @@ export const options = {
     kind: 'integer',
     value: 'N',
     help: 'of the compression: 1–22 for zstd, 1–9 for gzip and deflate, 0–9 for xz',
-    default: 'zstd 3, gzip and deflate 9, xz 6',
+    default: 'zstd 3, gzip 9, deflate 6, xz 6',
   },
   'block-size': {
     kind: 'size',
     value: 'SIZE',
     help: 'how much is compressed at once, a power of two: of squashfs from 4K to 1M, of EROFS from 8K to 1M',
-    default: '128K for squashfs, 64K for EROFS',
+    default: '128K',
   },
   'no-fragments': { kind: 'flag', help: 'squashfs: do not pack small files and ends of files together' },
   merged: {
@@ -154,6 +154,10 @@ export const options = {
     help: 'the fs-verity digest that the file must have: sha256:HEX, as fsverity digest prints it',
   },
   layers: { kind: 'flag', help: 'also read the layers: entries, whiteouts, bytes hidden by later layers' },
+  provenance: {
+    kind: 'flag',
+    help: 'print where artifacts come from, and their hashes: an in-toto statement, as JSON',
+  },
   long: { kind: 'flag', short: 'l', help: 'show type, mode, owner, size and time of each entry' },
   recursive: { kind: 'flag', short: 'R', help: 'list what is in directories below, too' },
   null: {

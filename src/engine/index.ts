@@ -45,6 +45,7 @@ export {
   type OutputRequest,
   outputFormats,
 } from './output.ts';
+export { type Provenance, provenance, type ResourceDescriptor } from './provenance/index.ts';
 export { type PullFormat, type PullRequest, type PullResult, pull, pullFormats } from './pull.ts';
 export { type PushResult, push } from './push.ts';
 export { type RenderResult, render } from './render.ts';

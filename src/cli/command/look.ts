@@ -13,13 +13,20 @@ export const lookCommands = {
     description: [
       'Prints the image’s digests, platform, configuration and layers. With --layers the layers are read and verified, too: how ' +
         'many entries and whiteouts each has, and how many of its bytes later layers hide.',
+      'With --provenance it prints, as one JSON document, what the cache has made of the image: from the digest of the manifest over ' +
+        'those of config and layers to that of each artifact, its dm-verity root hash and its fs-verity digest. It is an in-toto ' +
+        'statement, and the same on every machine that has the same artifacts.',
     ],
     operands: [source],
-    options: ['layers', ...sourcing, ...reading],
+    options: ['layers', 'provenance', ...sourcing, ...reading],
     examples: [
       { what: 'What an image in a registry would run', line: 'shale inspect nginx' },
       { what: 'What a local one would run', line: 'shale inspect oci:layout:latest' },
       { what: 'Where its bytes are, and which are wasted', line: 'shale inspect oci:layout:latest --layers' },
+      {
+        what: 'From the manifest to root hashes',
+        line: 'shale inspect nginx --provenance > nginx.intoto.json',
+      },
       { what: 'For a program', line: 'shale inspect oci:layout --json | jq -r .config.Entrypoint[]' },
     ],
   },

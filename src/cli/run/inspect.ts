@@ -1,6 +1,8 @@
 import { type ImageReport, inspect, type LayerReport } from '../../engine/inspect.ts';
+import { provenance } from '../../engine/provenance/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
+import { UsageError } from '../error.ts';
 import { readImageOptions } from '../image-options.ts';
 import { print, printJson, safe } from '../output.ts';
 import { openProgress } from '../progress/index.ts';
@@ -10,6 +12,11 @@ import { reportWarnings } from '../warnings.ts';
 export async function run(invocation: Invocation): Promise<number> {
   const { operands, values } = invocation;
   const layers = values.layers === true;
+  if (values.provenance) {
+    if (layers) throw new UsageError('--provenance and --layers are two reports', 'see shale inspect --help');
+    printJson(await provenance(operands[0]!, readImageOptions(invocation)));
+    return 0;
+  }
   // Without the layers there is nothing to wait for.
   const progress = openProgress(layers ? values : { ...values, quiet: true }, { elsewhere: 'none' });
   let report: ImageReport;
