@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { ShaleError, wrapErrno } from '../error/index.ts';
 import { createAtomicFile } from '../host/index.ts';
-import { type Digest, parseDigest } from '../oci/index.ts';
+import type { Digest } from '../oci/index.ts';
 import type { Output, Target } from '../render/index.ts';
 import type { ArtifactKey, Store, StoredArtifact } from '../store/index.ts';
 import { shaleVersion } from './version.ts';
@@ -25,13 +25,6 @@ export function artifactKey(manifest: Digest, target: Target): ArtifactKey | und
   if (format === 'erofs') return { ...common, options: { compression, level, blockSize } };
   const { fragments, modificationTime } = target;
   return { ...common, options: { compression, level, blockSize, fragments, modificationTime } };
-}
-
-/** The sha256 of a file: for the cache, which checks its artifacts by it. */
-export async function digestFile(path: string, signal?: AbortSignal): Promise<Digest> {
-  const hash = createHash('sha256');
-  for await (const chunk of readFileInPlace(path, signal)) hash.update(chunk);
-  return parseDigest(`sha256:${hash.digest('hex')}`);
 }
 
 /** The content of a file that the page cache has, in chunks that are valid until the next: nothing is allocated for them. */

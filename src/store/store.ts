@@ -115,7 +115,10 @@ export class Store extends StoreReader {
     return createArtifact(this.#catalogue, key, extension);
   }
 
-  /** The same, alone: the artifact if it is there, or by the time that whoever makes it is done. */
+  /**
+   * The same, alone: the artifact if it is there, or by the time that whoever makes it is done. Who begins several before the
+   * first is committed takes them in one order, say of their diffIDs: two could wait for each other otherwise.
+   */
   async beginArtifact(
     key: ArtifactKey,
     extension: string,
