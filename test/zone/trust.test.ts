@@ -38,6 +38,24 @@ describe('trust in zones', { skip: requiresMachine('qemu') }, () => {
     writeFileSync(file, bytes);
   });
 
+  test('an EROFS is the same disk, and is trusted no more than a squashfs', async () => {
+    const squashfs = await run('cache:app', '--', 'md5sum', '/bin/busybox');
+    const erofs = () => run('--format', 'erofs', '--verity', 'cache:app', '--', 'md5sum', '/bin/busybox');
+    const whole = await erofs();
+    assert.equal(whole.status, 0, whole.err);
+    assert.equal(whole.out, squashfs.out);
+    const [artifact] = globSync('artifacts/*.erofs', { cwd: machines.root });
+    const file = path.join(machines.root, artifact!);
+    const bytes = readFileSync(file);
+    const changed = Buffer.from(bytes);
+    changed[4096 * 20 + 17]! ^= 1;
+    writeFileSync(file, changed);
+    const content = await erofs();
+    assert.notEqual(content.status, 0);
+    assert.ok(!content.out.includes('/bin/busybox'), content.out);
+    writeFileSync(file, bytes);
+  });
+
   test('zones out of one saved state have their own randomness, names and time', async () => {
     const show =
       'cat /proc/sys/kernel/random/boot_id /proc/sys/kernel/random/uuid; hostname; head -c 16 /dev/urandom | md5sum; date +%s; ls /tmp; touch /tmp/trace';
