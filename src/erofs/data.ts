@@ -22,7 +22,10 @@ export interface ChunkedData {
   readonly chunkBytes: number;
   /** One for each chunk of the file's size: position on its device, or `hole`. */
   readonly starts: ArrayLike<number>;
-  /** Of each chunk: 0 is the image itself, others are its extra devices, from 1. All 0 when absent. */
+  /**
+   * Of each chunk: 0 is the image itself, others are its extra devices, from 1. All 0 when absent. One file's chunks are on one
+   * device, holes aside: of others Linux may give the wrong bytes.
+   */
   readonly devices?: ArrayLike<number>;
 }
 export interface CompressedData {

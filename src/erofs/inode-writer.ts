@@ -1,6 +1,6 @@
 import type { ByteString, FileInode, Node, Timestamp } from '../tree/index.ts';
 import { blockNumber, misplaced, unsupported } from './block-number.ts';
-import type { ChunkedData, CompressedData, FileData } from './data.ts';
+import { type ChunkedData, type CompressedData, type FileData, hole } from './data.ts';
 import {
   chunkFormat,
   compactInode,
@@ -151,9 +151,14 @@ function areChunks(data: ChunkedData, size: number, blockSize: number, deviceCou
   if (!Number.isInteger(bits) || bits < 0 || bits > maxChunkBits) return false;
   if (starts.length !== Math.ceil(size / chunkBytes)) return false;
   if (devices === undefined) return true;
+  let common = -1;
   for (let chunk = 0; chunk < starts.length; chunk++) {
+    if (starts[chunk] === hole) continue;
     const device = devices[chunk];
     if (device === undefined || !(device >= 0 && device <= deviceCount)) return false;
+    // Reading ahead, Linux joins blocks whose numbers follow each other, of whatever block device they are (6.18).
+    if (common >= 0 && device !== common) return false;
+    common = device;
   }
   return true;
 }

@@ -87,7 +87,9 @@ export function buildErofs(root: Inode<Buffer>, options: BuildOptions = {}): Bui
     }
     if (kind === 'chunked' || kind === 'device') {
       const parts = pieces(bytes, chunkBytes);
-      const places = parts.map(() => (kind === 'device' ? used++ % (deviceCount + 1) : 0));
+      // All chunks of a file are on one device, the image itself included.
+      const place = kind === 'device' ? used++ % (deviceCount + 1) : 0;
+      const places = parts.map(() => place);
       const starts = parts.map((part, index) =>
         isZero(part) ? hole : [output, ...devices][places[index]!]!.block(part, blockSize),
       );
@@ -151,19 +153,35 @@ const times = [
   { seconds: 2 ** 34, nanoseconds: 5 },
 ];
 
-/** The same tree with times that only EROFS can hold. Hardlinks stay. */
+/** The same tree with times that only EROFS can hold. */
 export function withTimes(root: DirectoryInode<Buffer>, random: Random): DirectoryInode<Buffer> {
+  return changed(root, inode => ({ ...inode, mtime: random.pick(times) }));
+}
+
+/** The same tree with no xattr whose value is empty: at one of these fsck.erofs 1.8 stops extracting an inode's. */
+export function withoutEmptyXattrs(root: DirectoryInode<Buffer>): DirectoryInode<Buffer> {
+  return changed(root, inode => ({
+    ...inode,
+    xattrs: new Map([...inode.xattrs].filter(([, value]) => value.length > 0)),
+  }));
+}
+
+/** Hardlinks stay. */
+function changed(
+  root: DirectoryInode<Buffer>,
+  change: (inode: Inode<Buffer>) => Inode<Buffer>,
+): DirectoryInode<Buffer> {
   const known = new Map<Inode<Buffer>, Inode<Buffer>>();
-  const change = (inode: Inode<Buffer>): Inode<Buffer> => {
-    let changed = known.get(inode);
-    if (changed !== undefined) return changed;
-    changed = { ...inode, mtime: random.pick(times) };
-    if (changed.type === 'directory') {
-      const children = new Map([...changed.children].map(([name, child]) => [name, change(child)] as const));
-      changed = { ...changed, children };
+  const apply = (inode: Inode<Buffer>): Inode<Buffer> => {
+    let result = known.get(inode);
+    if (result !== undefined) return result;
+    result = change(inode);
+    if (result.type === 'directory') {
+      const children = new Map([...result.children].map(([name, child]) => [name, apply(child)] as const));
+      result = { ...result, children };
     }
-    known.set(inode, changed);
-    return changed;
+    known.set(inode, result);
+    return result;
   };
-  return change(root) as DirectoryInode<Buffer>;
+  return apply(root) as DirectoryInode<Buffer>;
 }

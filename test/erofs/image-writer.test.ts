@@ -165,6 +165,8 @@ test('data that contradicts its file is an error of ours', () => {
   contradicting(5000, { kind: 'chunked', chunkBytes: 4096, starts: [4096] }, /does not fit it/);
   contradicting(5000, { kind: 'chunked', chunkBytes: 5000, starts: [4096] }, /does not fit it/);
   contradicting(100, { kind: 'chunked', chunkBytes: 4096, starts: [4096], devices: [1] }, /does not fit it/);
+  const two = { kind: 'chunked', chunkBytes: 4096, starts: [4096, 8192] } as const;
+  contradicting(5000, { ...two, devices: [0, 1] }, /does not fit it/);
   contradicting(
     9000,
     { kind: 'compressed', algorithm: 'lz4', extentBytes: 8192, starts: [4096], stored: [4096] },
