@@ -271,7 +271,7 @@ test('data that lies elsewhere than in the image', () => {
     assert.ok(found.type === 'file' && found.content.kind === 'chunk table');
     image.writeUInt32LE(to, found.content.position + (found.content.hasDevices ? 4 : 0));
   };
-  const chunked = { storage: () => 'chunked' } as const;
+  const chunked: BuildOptions = { storage: () => 'chunked' };
   refuses(
     bend(root, (image, good) => table(image, good, 0xfffffffe), chunked),
     'corrupt',
