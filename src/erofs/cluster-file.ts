@@ -8,6 +8,7 @@ import { planFile, type StoredTail, type TailStore, wholeBlocks } from './plain-
  * with a zero, the header of a stored block: this before it completes another block, and the header stays one.
  */
 const emptyDeflate = Uint8Array.of(0x02);
+const nothing = new Uint8Array(0);
 
 export interface ClusterFileOptions {
   readonly log: DataLog;
@@ -42,9 +43,11 @@ export class ClusterFile {
   extent(length: number, packed: number, packedLength: number, spans: readonly number[]): void {
     const { blockBytes } = this.#options.log;
     this.#left -= length;
-    const stored = packedLength === 0 ? 0 : wholeBlocks(packedLength + emptyDeflate.length, blockBytes);
-    if (stored > 0 && stored < wholeBlocks(length, blockBytes)) this.#pack(packed, packedLength, stored);
-    else this.#keep(length, spans);
+    const lead = this.#lead(packed, packedLength);
+    const stored = wholeBlocks(lead.length + packedLength, blockBytes);
+    if (packedLength > 0 && stored < wholeBlocks(length, blockBytes)) {
+      this.#pack(packed, packedLength, lead, stored);
+    } else this.#keep(length, spans);
   }
 
   /** Where the file lies; all extents were given. */
@@ -58,13 +61,20 @@ export class ClusterFile {
     return data;
   }
 
-  #pack(offset: number, length: number, stored: number): void {
-    const { log, slabs, algorithm } = this.#options;
+  /** What has to stand before compressed data. */
+  #lead(offset: number, length: number): Uint8Array {
+    const { algorithm, slabs } = this.#options;
+    const isZero = algorithm === 'deflate' && length > 0 && slabs.bytes[offset] === 0;
+    return isZero ? emptyDeflate : nothing;
+  }
+
+  /** Less than a block of zeros, for kernels look into the first block only; then the lead and the data, up to the end. */
+  #pack(offset: number, length: number, lead: Uint8Array, stored: number): void {
+    const { log } = this.#options;
     const start = log.reserve(stored);
-    const lead = algorithm === 'deflate' && slabs.bytes[offset] === 0 ? emptyDeflate.length : 0;
     const data = start + stored - length;
-    log.zeros(start, data - lead - start);
-    if (lead > 0) log.bytes(data - lead, emptyDeflate);
+    log.zeros(start, stored - length - lead.length);
+    if (lead.length > 0) log.bytes(data - lead.length, lead);
     log.span(data, offset, length);
     this.#compressed = true;
     this.#starts.push(start);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
+import { createBlockCompressor, defaultLevel } from '../../src/bytes/codec/index.ts';
 import type { ChunkedData, CompressedData } from '../../src/erofs/data.ts';
 import { createRandom, type Random, readSeed } from '../model/random.ts';
 import { type Given, write, writeAndCheck } from './contents.ts';
@@ -76,6 +77,46 @@ test('deflate that begins with a zero is not taken for padding', async () => {
   assert.equal(deflateRawSync(file, { level: 9 })[0], 0, 'the case is not met');
   const { files } = await writeAndCheck([file], { compression: 'deflate' });
   assert.ok((files[0] as CompressedData).stored[0]! > 0);
+});
+
+for (const compression of algorithms) {
+  test(`${compression}: data that fills its blocks to the last byte has no zeros before it`, async () => {
+    const compressor = createBlockCompressor(compression);
+    const output = new Uint8Array(65536);
+    const found: Buffer[] = [];
+    // Each byte of noise more makes it a byte longer, or nearly.
+    for (let length = 7000; length < 13_000; length++) {
+      const file = Buffer.concat([text(20_000), noise(0, length)]);
+      const size = compressor.compress(file, output);
+      if (size % 4096 !== 0 || size === 0) continue;
+      found.push(file);
+      if (found.length === 3) break;
+      length += 2000;
+    }
+    compressor.close();
+    assert.ok(found.length > 0, 'the case is not met');
+    const { files } = await writeAndCheck(found, { compression });
+    assert.ok(files.every(({ kind }) => kind === 'compressed'));
+  });
+}
+
+test('deflate that begins with a zero and fills its blocks gets one more', async () => {
+  const level = defaultLevel('deflate');
+  const noise = randomBytes(60_000);
+  const fileOf = (length: number): Buffer =>
+    Buffer.concat([noise.subarray(0, length), Buffer.alloc(65536)], 65536);
+  // Each byte of noise more makes it a byte longer, or nearly.
+  for (let length = 36_800; length < 60_000; length++) {
+    const file = fileOf(length);
+    const packed = deflateRawSync(file, { level });
+    const over = packed.length % 4096;
+    if (over > 0 && over < 4000) length += 4000 - over;
+    if (over > 0 || packed[0] !== 0) continue;
+    const { files } = await writeAndCheck([file], { compression: 'deflate' });
+    assert.deepEqual((files[0] as CompressedData).stored, [packed.length + 4096]);
+    return;
+  }
+  assert.fail('the case is not met');
 });
 
 test('the same bytes at any number of threads, whatever was forgotten before', async () => {

@@ -86,7 +86,7 @@ test(`what Linux shows is what the model says, however the data is stored (SEED=
     }
     await rendering;
     for (const { path } of outputs) {
-      if (fsck !== undefined) execFileSync(fsck, [path], { stdio: 'pipe' });
+      if (fsck !== undefined) execFileSync(fsck, ['--extract', path], { stdio: 'pipe' });
       const found = mounted(path, scratch.file('mounted'), () => listDirectory(scratch.file('mounted')));
       assert.deepEqual(found, outcome.listing, `${path}: ${what}`);
     }
