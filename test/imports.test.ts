@@ -22,7 +22,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   merge: ['error', 'tree', 'layer'],
   overlay: ['error', 'tree', 'layer', 'merge'],
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
-  render: 'error tree bytes oci host tar squashfs erofs content archive layer merge overlay'.split(' '),
+  render: 'error tree bytes oci host tar squashfs erofs content verity archive layer merge overlay'.split(' '),
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
   stack: 'error tree bytes oci host tar erofs content verity store layer merge overlay render'.split(' '),
   pull: 'error tree bytes oci host content store registry archive'.split(' '),

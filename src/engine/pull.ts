@@ -142,8 +142,12 @@ async function makeArtifact(
     return { path, format, bytes, digest, reused: true };
   }
   using draft = store.createArtifact(key, format === 'squashfs' ? 'sqfs' : format);
-  const { outputs } = await renderImage(opened, [{ ...request, path: draft.path }], options);
-  const made = await draft.commit({ size: outputs[0]!.bytes, signal: opened.signal });
+  const { outputs } = await renderImage(opened, [{ ...request, path: draft.path }], {
+    ...options,
+    measure: true,
+  });
+  const { bytes: size, measured } = outputs[0]!;
+  const made = await draft.commit({ size, measured, signal: opened.signal });
   return { path: made.path, format, bytes: made.size, digest: made.digest, reused: false };
 }
 

@@ -38,21 +38,21 @@ export async function render(
 export async function renderImage(
   opened: OpenedImage,
   outputs: readonly OutputRequest[],
-  options: ImageOptions,
+  options: ImageOptions & { readonly measure?: boolean },
 ): Promise<RenderResult> {
   const { image, warnings, limits, created, onProgress, signal, pulled } = opened;
   const modified = modificationTime(created);
   warnIfClamped(created, warnings);
   const identity = imageIdentity(image.layers);
   const targets = outputs.map(output => resolveTarget(output, modified, identity));
-  const { jobs, memory } = options;
+  const { jobs, memory, measure } = options;
   const rendered = await renderLayers(
     image.layers,
     async bench => {
       const sinks: Sink[] = [];
       try {
         for (const target of targets)
-          sinks.push(await openSink(target, bench, { warnings, signal, replace: true }));
+          sinks.push(await openSink(target, bench, { warnings, signal, replace: true, measure }));
       } catch (error) {
         for (const sink of sinks) await sink[Symbol.asyncDispose]();
         throw error;

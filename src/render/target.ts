@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import type { Warnings } from '../error/index.ts';
 import { createAtomicFile, temporaryRoot } from '../host/index.ts';
 import type { ErofsOptions } from './sink/erofs-sink.ts';
+import type { ImageFile } from './sink/file-access.ts';
 import type { Sink } from './sink/sink.ts';
 import type { SquashfsOptions } from './sink/squashfs-sink.ts';
 import type { Workbench } from './workbench.ts';
@@ -25,6 +26,8 @@ export interface OpenSinkOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether a file that stands at the target is replaced; otherwise that is an `exists` error. Directories never are. */
   readonly replace: boolean;
+  /** Whether hashes of images are computed while they are written (`Output.measured`); each takes a thread for it. */
+  readonly measure?: boolean | undefined;
 }
 
 /**
@@ -38,7 +41,7 @@ export async function openSink(target: Target, bench: Workbench, options: OpenSi
   switch (target.format) {
     case 'squashfs': {
       const { SquashfsSink } = await import('./sink/squashfs-sink.ts');
-      const file = await createAtomicFile(target.path, { exists });
+      const file = await createImageFile(target.path, bench, options);
       try {
         return new SquashfsSink({ ...target, file, slabs, threads, warnings, fail });
       } catch (error) {
@@ -48,7 +51,7 @@ export async function openSink(target: Target, bench: Workbench, options: OpenSi
     }
     case 'erofs': {
       const { ErofsSink } = await import('./sink/erofs-sink.ts');
-      const file = await createAtomicFile(target.path, { exists });
+      const file = await createImageFile(target.path, bench, options);
       try {
         return new ErofsSink({ ...target, file, slabs, threads, warnings, fail });
       } catch (error) {
@@ -76,4 +79,15 @@ export async function openSink(target: Target, bench: Workbench, options: OpenSi
       return new DirectorySink(directory, target.path, slabs);
     }
   }
+}
+
+async function createImageFile(
+  path: string,
+  { fail }: Workbench,
+  { replace, measure = false }: OpenSinkOptions,
+): Promise<ImageFile> {
+  const file = await createAtomicFile(path, { exists: replace ? 'replace' : 'error' });
+  if (!measure) return file;
+  const { FollowedFile } = await import('./sink/followed-file.ts');
+  return new FollowedFile(file, fail);
 }

@@ -22,6 +22,7 @@ export { type AppendVerityOptions, appendVerityTree } from './append.ts';
 export { type CreateVerityOptions, createVerityTree, type VerityOptions } from './create.ts';
 export { VerityError } from './error.ts';
 export { findAppendedTree } from './find.ts';
+export type { ByteRange } from './followed-data.ts';
 export { type Followed, type FollowOptions, VerityFollower } from './follower.ts';
 export { fsverityDigest, parseFsverityDigest } from './fs-verity.ts';
 export { blockSize as verityBlockSize, type Superblock as VeritySuperblock } from './layout.ts';

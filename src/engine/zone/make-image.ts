@@ -49,8 +49,12 @@ async function renderLocal(
     if (there !== undefined) return { manifest, config, configDigest, artifact: there };
     requireOurArchitecture(reference, config);
     using draft = store.createArtifact(key, format === 'squashfs' ? 'sqfs' : format);
-    const { outputs } = await renderImage(opened, [{ path: draft.path, format }], options);
-    const artifact = await draft.commit({ size: outputs[0]!.bytes, signal: opened.signal });
+    const { outputs } = await renderImage(opened, [{ path: draft.path, format }], {
+      ...options,
+      measure: true,
+    });
+    const { bytes: size, measured } = outputs[0]!;
+    const artifact = await draft.commit({ size, measured, signal: opened.signal });
     return { manifest, config, configDigest, artifact, warnings: summarise(opened.warnings) };
   });
 }

@@ -9,10 +9,9 @@ import { writeErofs } from '../../erofs/image-writer.ts';
 import type { StoredTail } from '../../erofs/plain-file.ts';
 import { headSize } from '../../erofs/superblock-writer.ts';
 import type { Warnings } from '../../error/index.ts';
-import type { AtomicFile } from '../../host/index.ts';
 import type { Content } from '../../merge/index.ts';
 import { mapContent, type Node, type Tree } from '../../tree/index.ts';
-import { fileAccess } from './file-access.ts';
+import { fileAccess, type ImageFile } from './file-access.ts';
 import type { NumberOf, Output, Sink } from './sink.ts';
 import { TailSpool } from './tail-spool.ts';
 
@@ -26,7 +25,7 @@ export interface ErofsOptions {
 }
 
 export interface ErofsSinkOptions extends ErofsOptions {
-  readonly file: AtomicFile;
+  readonly file: ImageFile;
   readonly slabs: SlabPool;
   readonly threads: number;
   readonly warnings: Warnings;
@@ -117,7 +116,8 @@ export class ErofsSink implements Sink {
   async commit(): Promise<Output> {
     const { file } = this.#options;
     await file.commit();
-    return { path: file.path, format: this.format, bytes: file.size };
+    const { path, size: bytes, measured } = file;
+    return { path, format: this.format, bytes, ...(measured && { measured }) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,13 +2,21 @@ import { readSync, writevSync } from 'node:fs';
 import type { RandomAccess } from '../../bytes/random-access.ts';
 import { wrapErrno } from '../../error/index.ts';
 import { type AtomicFile, HostError } from '../../host/index.ts';
+import type { Measured } from '../../verity/index.ts';
 
 /** So many written bytes are left to the page cache before the disk is told to begin. */
 const writebackBytes = 16 * 1024 * 1024;
 const nothing = new Uint8Array(0);
 
+/** An image on its way. Whoever writes through its descriptor tells `wrote`, where it wants to know. */
+export interface ImageFile extends AtomicFile {
+  wrote?(position: number, length: number): void;
+  /** Its hashes, once it is committed, if they were computed. */
+  readonly measured?: Measured | undefined;
+}
+
 /** What AtomicFile lacks to be written and read anywhere; it also gets the disk going early, so that fsync is short. */
-export function fileAccess(file: AtomicFile): RandomAccess {
+export function fileAccess(file: ImageFile): RandomAccess {
   let started = 0;
   return {
     writeAt(position, chunks) {
@@ -20,6 +28,7 @@ export function fileAccess(file: AtomicFile): RandomAccess {
       } catch (error) {
         throw wrapErrno(error, `cannot write ${file.path}`);
       }
+      file.wrote?.(position, end - position);
       if (end - started < writebackBytes) return;
       file.startWriteback(position);
       started = position;

@@ -1,6 +1,7 @@
 import type { Content } from '../../merge/index.ts';
 import type { TarData } from '../../tar/index.ts';
 import type { FileInode, Tree } from '../../tree/index.ts';
+import type { Measured } from '../../verity/index.ts';
 
 /** Under which number a file's content was given to the sinks; empty files have none. */
 export type NumberOf = (file: FileInode<Content>) => number;
@@ -36,4 +37,6 @@ export interface Output {
   readonly format: 'squashfs' | 'erofs' | 'tar' | 'directory';
   /** Bytes of the artifact's file; of a directory, of its files' content. */
   readonly bytes: number;
+  /** Hashes of the artifact's file, where they were computed while it was written. */
+  readonly measured?: Measured | undefined;
 }

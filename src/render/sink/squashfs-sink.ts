@@ -1,7 +1,6 @@
 import { createBlockCompressor } from '../../bytes/codec/block.ts';
 import { BlockPool, type SlabPool } from '../../bytes/pool/index.ts';
 import type { Warnings } from '../../error/index.ts';
-import type { AtomicFile } from '../../host/index.ts';
 import type { Content } from '../../merge/index.ts';
 import { BlockWriter } from '../../squashfs/block-writer.ts';
 import { compressorOptions, type SquashfsCompression } from '../../squashfs/compressor.ts';
@@ -9,7 +8,7 @@ import { emptyFile } from '../../squashfs/data.ts';
 import { superblockSize } from '../../squashfs/layout.ts';
 import { paddedSize, writeTables } from '../../squashfs/table-writer.ts';
 import { mapContent, type Tree } from '../../tree/index.ts';
-import { Appender, fileAccess } from './file-access.ts';
+import { Appender, fileAccess, type ImageFile } from './file-access.ts';
 import type { NumberOf, Output, Sink } from './sink.ts';
 
 export interface SquashfsOptions {
@@ -24,7 +23,7 @@ export interface SquashfsOptions {
 }
 
 export interface SquashfsSinkOptions extends SquashfsOptions {
-  readonly file: AtomicFile;
+  readonly file: ImageFile;
   readonly slabs: SlabPool;
   readonly threads: number;
   readonly warnings: Warnings;
@@ -97,7 +96,8 @@ export class SquashfsSink implements Sink {
   async commit(): Promise<Output> {
     const { file } = this.#options;
     await file.commit();
-    return { path: file.path, format: this.format, bytes: file.size };
+    const { path, size: bytes, measured } = file;
+    return { path, format: this.format, bytes, ...(measured && { measured }) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
