@@ -1,10 +1,12 @@
 import { ZstdBlockDecompressor } from '../bytes/codec/block-zstd.ts';
-import { createDecompressor } from '../bytes/codec/decompressor.ts';
 import { corrupt } from '../bytes/codec/error.ts';
 import { createInflater, type Inflater } from '../bytes/codec/inflater.ts';
 import { Lz4BlockDecompressor } from '../bytes/codec/lz4.ts';
 import { chunkSlack, LzmaDecoder } from '../bytes/codec/lzma.ts';
 import { LzmaWindow } from '../bytes/codec/lzma-window.ts';
+import { PortableZstdDecompressor } from '../bytes/codec/portable-zstd.ts';
+import { hasZlibHandle } from '../bytes/codec/zlib-handle.ts';
+import { ZstdDecompressor } from '../bytes/codec/zstd.ts';
 import { algorithmNumber } from './layout.ts';
 
 export interface ClusterCodec {
@@ -73,7 +75,7 @@ class ZstdCodec implements ClusterCodec {
 
 /** A context that is left in the middle of a frame is of no more use. */
 function decodePart(input: Uint8Array, output: Uint8Array): number {
-  const decompressor = createDecompressor({ expect: 'zstd' });
+  const decompressor = hasZlibHandle() ? new ZstdDecompressor() : new PortableZstdDecompressor();
   try {
     decompressor.push(input);
     let size = 0;

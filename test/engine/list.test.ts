@@ -45,7 +45,7 @@ const isRoot = process.geteuid?.() === 0;
 /** The same image in every form that can be looked into. */
 async function makePlaces(scratch: Scratch): Promise<string[]> {
   const source = await writeLayout(scratch.directory('layout'), layoutOf([lower, upper]));
-  const paths = ['a.sqfs', 'a.tar', ...(isRoot ? ['a/'] : [])].map(name => scratch.file(name));
+  const paths = ['a.sqfs', 'a.erofs', 'a.tar', ...(isRoot ? ['a/'] : [])].map(name => scratch.file(name));
   await render(
     source,
     paths.map(path => ({ path })),

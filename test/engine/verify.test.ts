@@ -162,7 +162,7 @@ for (const [title, change, bytes, expected] of changes) {
     using scratch = new Scratch();
     const image = await sourceOf(scratch, records, 'image');
     const changed = await sourceOf(scratch, change(records), 'changed', bytes);
-    const paths = ['a.sqfs', 'a.tar', ...(isRoot ? ['a/'] : [])].map(name => scratch.file(name));
+    const paths = ['a.sqfs', 'a.erofs', 'a.tar', ...(isRoot ? ['a/'] : [])].map(name => scratch.file(name));
     await render(
       changed,
       paths.map(path => ({ path })),
