@@ -48,7 +48,7 @@ export function writeChunks(
 
 /**
  * Appends where the extents of a compressed file are: one index for each block of the file. An extent that is stored as it
- * is becomes extents of one block each, which kernels before 6.10 ask for.
+ * is becomes extents of one block each: older kernels know no larger ones.
  */
 export function writeClusters(
   output: MetadataOutput,
