@@ -57,18 +57,34 @@ export class DigestVerifier {
       throw this.#corrupt(`it ends after ${this.#size} of ${size} bytes`, { size: this.#size });
     }
     const actual = `${digestAlgorithm(digest)}:${this.#hash.digest('hex')}`;
-    if (actual !== digest) {
-      throw this.#corrupt(`its digest is ${actual}, not ${digest}`, { size: this.#size, digest: actual });
-    }
+    checkDigest(this.#expected, { size: this.#size, digest: actual }, this.#what);
   }
 
-  #corrupt(why: string, actual: { size: number; digest?: string }): ContentError {
-    const { digest, size } = this.#expected;
-    return new ContentError('corrupt', `${this.#what} is corrupt: ${why}`, {
-      detail: { expected: { digest, size }, actual },
-      hint: 'fetch the image again',
-    });
+  #corrupt(why: string, actual: { size: number }): ContentError {
+    return createCorrupt(this.#what, why, this.#expected, actual);
   }
+}
+
+/** The last step of a verifier, for whoever has the digest from elsewhere. */
+export function checkDigest(
+  expected: Expected,
+  actual: { readonly size: number; readonly digest: string },
+  what: string,
+): void {
+  if (actual.digest === expected.digest) return;
+  throw createCorrupt(what, `its digest is ${actual.digest}, not ${expected.digest}`, expected, actual);
+}
+
+function createCorrupt(
+  what: string,
+  why: string,
+  { digest, size }: Expected,
+  actual: { readonly size: number; readonly digest?: string },
+): ContentError {
+  return new ContentError('corrupt', `${what} is corrupt: ${why}`, {
+    detail: { expected: { digest, size }, actual },
+    hint: 'fetch the image again',
+  });
 }
 
 /**

@@ -55,7 +55,10 @@ export class Workbench implements AsyncDisposable {
     });
     // It may fail before or after anyone races against it.
     this.#failed.catch(() => {});
-    this.ingest = new IngestPool({ slabs: this.slabs, threads: readers, reserve }, error => this.fail(error));
+    const hashers = countHashers(this.jobs, readers, options);
+    this.ingest = new IngestPool({ slabs: this.slabs, threads: readers, hashers, reserve }, error =>
+      this.fail(error),
+    );
     this.#signal = options.signal;
     this.#onAbort = () => {
       const reason: unknown = this.#signal?.reason;
@@ -108,4 +111,15 @@ function countSlabs(
   }
   const room = Math.floor((memory - fixed) / SlabPool.capacity);
   return Math.max(least, Math.min(room, mostSlabsPerJob * jobs));
+}
+
+/** Processors that have nothing else to do hash what the readers read, where the memory suffices. */
+function countHashers(
+  jobs: number,
+  readers: number,
+  { outputs, memory = defaultMemory }: WorkbenchOptions & { outputs: number },
+): number {
+  if (outputs > 0) return 0;
+  const spare = Math.floor((memory - processBytes) / threadBytes) - 2 * readers;
+  return Math.max(0, Math.min(readers, jobs - readers, spare));
 }

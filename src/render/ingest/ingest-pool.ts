@@ -1,7 +1,11 @@
 import { type SlabPool, Thread } from '../../bytes/pool/index.ts';
 import type { BlobLocation } from '../../content/index.ts';
 import { unpackError } from '../../error/index.ts';
+import { digestAlgorithm } from '../../oci/index.ts';
+import { HashLine } from './hash-line.ts';
 import type {
+  HashStart,
+  HashThreadData,
   IngestBatch,
   IngestEnd,
   IngestReply,
@@ -21,12 +25,17 @@ export interface LayerReading {
 export interface IngestPoolOptions {
   readonly slabs: SlabPool;
   readonly threads: number;
+  /** Threads that may be had beside those: each computes the diffIDs of what one of them decompresses. */
+  readonly hashers: number;
   /** Slabs that must stay free for those who empty the readers' slabs: compressors and fragments. */
   readonly reserve: number;
 }
 
 /** Slabs that a thread is granted or was promised, beyond those in its batches: one to fill, one after it. */
 const slabsAhead = 2;
+
+/** A thread for less is up when the layer has been read. In bytes. */
+const leastShared = 8 * 1024 * 1024;
 
 /**
  * Threads that read layers. Layers are started in the order given, the newest first. The earliest that has not ended may
@@ -47,7 +56,7 @@ export class IngestPool {
     const data: IngestThreadData = { memory: options.slabs.memory };
     for (let index = 0; index < options.threads; index++) {
       const worker = new Thread(import.meta.url, './worker', data, fail);
-      const thread: Reader = { worker, reading: undefined, slabs: 0 };
+      const thread: Reader = { worker, reading: undefined, slabs: 0, hasher: undefined };
       worker.onMessage((reply: IngestReply) => this.#receive(thread, reply));
       this.#threads.push(thread);
     }
@@ -64,7 +73,7 @@ export class IngestPool {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#threads.map(({ worker }) => worker.end()));
+    await Promise.all(this.#threads.flatMap(({ worker, hasher }) => [worker.end(), hasher?.thread.end()]));
   }
 
   #start(): void {
@@ -75,11 +84,29 @@ export class IngestPool {
       thread.reading = reading;
       this.#active.push(reading);
       reading.blob.then(
-        blob => thread.worker.post({ ...reading.request, blob } satisfies IngestRequest),
+        blob => thread.worker.post(this.#shareWork(thread, { ...reading.request, blob })),
         error => this.#fail(error),
       );
       this.#supply(thread);
     }
+  }
+
+  /**
+   * Has a layer hashed by another thread, if there may be one and it is worth it. Contents that are handed on lie in slabs
+   * that are no longer the reader's: then it hashes itself.
+   */
+  #shareWork(thread: Reader, request: IngestRequest): IngestRequest {
+    if (request.data || request.blob.size < leastShared) return request;
+    const count = this.#threads.filter(({ hasher }) => hasher !== undefined).length;
+    if (thread.hasher === undefined && count < this.#options.hashers) {
+      const line = new HashLine().memory;
+      const data: HashThreadData = { memory: this.#options.slabs.memory, line };
+      thread.hasher = { thread: new Thread(import.meta.url, './hash-worker', data, this.#fail), line };
+    }
+    if (thread.hasher === undefined) return request;
+    const algorithm = digestAlgorithm(request.diffId);
+    thread.hasher.thread.post({ kind: 'start', algorithm } satisfies HashStart);
+    return { ...request, hashLine: thread.hasher.line };
   }
 
   #receive(thread: Reader, reply: IngestReply): void {
@@ -123,6 +150,7 @@ interface Reader {
   reading: Reading | undefined;
   /** Slabs it holds, and those it was promised. */
   slabs: number;
+  hasher: { readonly thread: Thread; readonly line: SharedArrayBuffer } | undefined;
 }
 
 class Reading implements LayerReading {

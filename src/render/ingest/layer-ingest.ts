@@ -15,9 +15,13 @@ import {
 import { type TarData, type TarEntry, type TarHandler, TarParser } from '../../tar/index.ts';
 import { printable } from '../../tree/index.ts';
 import { Extraction } from './extraction.ts';
+import { LayerHash } from './layer-hash.ts';
 import { type IngestBatch, type IngestEnd, type IngestRequest, ingestEvent } from './protocol.ts';
 import { StoredBlob } from './stored-blob.ts';
 import { Tee } from './tee.ts';
+
+/** While one half of a slab is hashed elsewhere, the other is filled. */
+const hashedBytes = slabBytes / 2;
 
 /** Where slabs come from and batches go to. */
 export interface IngestPort {
@@ -55,6 +59,8 @@ export class LayerIngest implements TarHandler {
 
   #slab = -1;
   #filled = 0;
+  /** Of what is filled: given to be hashed elsewhere. */
+  #hashed = 0;
   #produced = 0;
   /** Bytes of all files so far, holes expanded: a few bytes of a sparse map can stand for more than a disk holds. */
   #fileBytes = 0;
@@ -149,7 +155,9 @@ export class LayerIngest implements TarHandler {
   }
 
   async #read(blob: StoredBlob): Promise<IngestEnd> {
-    const diffId = new DigestVerifier({ digest: this.#request.diffId }, 'the uncompressed layer');
+    const { diffId: digest, hashLine } = this.#request;
+    using elsewhere = hashLine && new LayerHash(hashLine, digest, this.#ending);
+    const diffId = elsewhere ? undefined : new DigestVerifier({ digest }, 'the uncompressed layer');
     const decoder = createDecompressor();
     try {
       for (let chunk = blob.next(); chunk !== undefined; chunk = blob.next()) {
@@ -158,14 +166,16 @@ export class LayerIngest implements TarHandler {
         for (;;) {
           if (this.#slab < 0) this.#slab = await this.#port.takeSlab();
           const start = SlabPool.start(this.#slab);
-          const count = decoder.read(this.#memory.subarray(start + this.#filled, start + slabBytes));
+          const end = elsewhere && this.#filled < hashedBytes ? hashedBytes : slabBytes;
+          const count = decoder.read(this.#memory.subarray(start + this.#filled, start + end));
           if (count === 0) break;
           const output = this.#memory.subarray(start + this.#filled, start + this.#filled + count);
-          diffId.update(output);
+          diffId?.update(output);
           this.#parser.write(output);
           this.#filled += count;
           this.#produced += count;
           this.#checkRatio(blob.read);
+          if (this.#filled === end) this.#hash(elsewhere);
           if (this.#filled === slabBytes) this.#post(blob.read);
         }
       }
@@ -173,7 +183,9 @@ export class LayerIngest implements TarHandler {
       const { terminated } = this.#parser.finish();
       this.#path = '';
       blob.verify();
-      diffId.finish();
+      diffId?.finish();
+      this.#hash(elsewhere);
+      elsewhere?.finish();
       if (!terminated) this.#warnUnterminated();
       this.#post(blob.read);
       this.#tee?.finish();
@@ -208,7 +220,15 @@ export class LayerIngest implements TarHandler {
     this.#digests = [];
     this.#hasData = false;
     this.#filled = 0;
+    this.#hashed = 0;
     if (slab !== undefined) this.#slab = -1;
+  }
+
+  /** Hands on what was filled since the last time. */
+  #hash(elsewhere: LayerHash | undefined): void {
+    const start = SlabPool.start(this.#slab) + this.#hashed;
+    elsewhere?.update(start, this.#filled - this.#hashed);
+    this.#hashed = this.#filled;
   }
 
   #writeTee(): void {

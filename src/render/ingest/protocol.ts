@@ -29,6 +29,19 @@ export interface IngestRequest {
   readonly extract?: ExtractionTarget | undefined;
   /** Where the thread puts the uncompressed layer, if it does. */
   readonly tee?: TeeTarget | undefined;
+  /** The line to a thread that computes the diffID, if one does; with `data` false. */
+  readonly hashLine?: SharedArrayBuffer | undefined;
+}
+
+/** What a hash thread is started with: `line` is its HashLine to an ingest thread. */
+export interface HashThreadData extends IngestThreadData {
+  readonly line: SharedArrayBuffer;
+}
+
+/** A layer begins that is to be hashed so. */
+export interface HashStart {
+  readonly kind: 'start';
+  readonly algorithm: string;
 }
 
 /** A slab that the thread may fill. */

@@ -1,0 +1,77 @@
+import { ShaleError } from '../../error/index.ts';
+
+/** 32-bit words of the shared memory: requests and replies are counted, and equal when nothing is to be done. */
+const requestsWord = 0;
+const repliesWord = 1;
+/** 64-bit words: what is requested. */
+const offsetWord = 1;
+const lengthWord = 2;
+/** Where the digest is put, and its bytes at the most. */
+const digestAt = 32;
+const digestBytes = 64;
+/** How long a thread sleeps before it looks whether it is still wanted, in milliseconds. */
+const nap = 100;
+
+/** In place of an offset: no more comes, the digest is wanted, or nothing is. */
+export const hashEnd = -1;
+export const hashAbandon = -2;
+
+/**
+ * A line between a thread that has bytes in shared memory and one that hashes them, for one request at a time: whoever
+ * fills two pieces of memory in turn fills one while the other is hashed.
+ */
+export class HashLine {
+  readonly memory: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #operands: Float64Array;
+  readonly #digest: Uint8Array;
+
+  constructor(memory = new SharedArrayBuffer(digestAt + digestBytes)) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory);
+    this.#operands = new Float64Array(memory);
+    this.#digest = new Uint8Array(memory, digestAt);
+  }
+
+  /** Waits until the request before has been dealt with. `cancelled` once `ending` is set. */
+  request(offset: number, length: number, ending: Int32Array): void {
+    this.settle(ending);
+    this.#operands[offsetWord] = offset;
+    this.#operands[lengthWord] = length;
+    Atomics.add(this.#words, requestsWord, 1);
+    Atomics.notify(this.#words, requestsWord);
+  }
+
+  /** Waits until nothing is left to do. */
+  settle(ending: Int32Array): void {
+    for (;;) {
+      const replies = Atomics.load(this.#words, repliesWord);
+      if (replies === Atomics.load(this.#words, requestsWord)) return;
+      if (Atomics.load(ending, 0) !== 0) throw new ShaleError('cancelled', 'nobody wants the hash any more');
+      Atomics.wait(this.#words, repliesWord, replies, nap);
+    }
+  }
+
+  /** After a request for it was settled. */
+  digest(length: number): Buffer {
+    return Buffer.from(this.#digest.subarray(0, length));
+  }
+
+  /** For the thread that hashes: waits for a request. Undefined once `ending` is set. */
+  next(ending: Int32Array): { readonly offset: number; readonly length: number } | undefined {
+    for (;;) {
+      const requests = Atomics.load(this.#words, requestsWord);
+      if (requests !== Atomics.load(this.#words, repliesWord)) {
+        return { offset: this.#operands[offsetWord]!, length: this.#operands[lengthWord]! };
+      }
+      if (Atomics.load(ending, 0) !== 0) return undefined;
+      Atomics.wait(this.#words, requestsWord, requests, nap);
+    }
+  }
+
+  reply(digest?: Uint8Array): void {
+    if (digest !== undefined) this.#digest.set(digest);
+    Atomics.add(this.#words, repliesWord, 1);
+    Atomics.notify(this.#words, repliesWord);
+  }
+}
