@@ -55,7 +55,7 @@ test('what is wrong is named, with what was probably meant', () => {
   fails('--layers', /no flag --layers/);
   fails('render a b --format', /--format needs a value/);
   fails('render a b --format --quiet', /--format needs a value/);
-  fails('render a b --format ext4', /"ext4" is not one of squashfs, tar, directory/);
+  fails('render a b --format ext4', /"ext4" is not one of squashfs, erofs, tar, directory/);
   fails('render a b --quiet=yes', /--quiet takes no value/);
   fails('render a b --jobs 0', /"0" is not a number from 1/);
   fails('render a b --jobs 1.5', /"1.5" is not a number/);
@@ -73,8 +73,8 @@ test('what is wrong is named, with what was probably meant', () => {
 test('a flag has the choices that its command gives it', () => {
   assert.equal(parse('pull nginx --format none').values.format, 'none');
   assert.equal(parse('render a b --format directory').values.format, 'directory');
-  fails('pull nginx --format directory', /"directory" is not one of squashfs, tar, none$/);
-  fails('render a b --format none', /"none" is not one of squashfs, tar, directory$/);
+  fails('pull nginx --format directory', /"directory" is not one of squashfs, erofs, tar, none$/);
+  fails('render a b --format none', /"none" is not one of squashfs, erofs, tar, directory$/);
   fails('pull nginx --policy sometimes', /is not one of always, if-not-present, never$/);
   fails('pull nginx --no-cache', /pull has no flag --no-cache/);
 });
