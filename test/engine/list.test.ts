@@ -139,25 +139,30 @@ test('a reader may stop in the middle, and a place that is not there is said to 
   await assert.rejects(read(`oci:${scratch.file('none')}`, 'x'), shaleError('not-found', /none/));
 });
 
-test('a squashfs is listed without what makes one, or anything of images', () => {
-  using scratch = new Scratch();
-  const script = `
+for (const [kind, magic] of [
+  ['squashfs', 'printf hsqs > "$0"'],
+  ['erofs', 'truncate -s 1024 "$0" && printf "\\342\\341\\365\\340" >> "$0"'],
+] as const) {
+  test(`a ${kind} is listed without what makes one, or anything of images`, () => {
+    using scratch = new Scratch();
+    const script = `
     import { list } from ${JSON.stringify(new URL('../../src/engine/list.ts', import.meta.url).href)};
     import { registerHooks } from 'node:module';
     const loaded = [];
     registerHooks({ load(url, context, next) { loaded.push(url); return next(url, context); } });
     try { for await (const entry of list(process.argv[1])); } catch {}
     process.stdout.write(JSON.stringify(loaded));`;
-  execFileSync('sh', ['-c', 'printf hsqs > "$0"', scratch.file('a')]);
-  const output = execFileSync(
-    process.execPath,
-    ['--input-type=module', '--eval', script, scratch.file('a')],
-    { encoding: 'utf8' },
-  );
-  const loaded = JSON.parse(output) as string[];
-  assert.ok(loaded.some(url => url.endsWith('/src/squashfs/image.ts')));
-  const stray = loaded.filter(url =>
-    /\/src\/(render|merge|layer|tar|oci|archive|host)\/|-writer\.ts|\/pool\//.test(url),
-  );
-  assert.deepEqual(stray, []);
-});
+    execFileSync('sh', ['-c', magic, scratch.file('a')]);
+    const output = execFileSync(
+      process.execPath,
+      ['--input-type=module', '--eval', script, scratch.file('a')],
+      { encoding: 'utf8' },
+    );
+    const loaded = JSON.parse(output) as string[];
+    assert.ok(loaded.some(url => url.endsWith(`/src/${kind}/image.ts`)));
+    const stray = loaded.filter(url =>
+      /\/src\/(render|merge|layer|tar|oci|archive|host)\/|-writer\.ts|\/pool\//.test(url),
+    );
+    assert.deepEqual(stray, []);
+  });
+}
