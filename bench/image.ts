@@ -34,8 +34,9 @@ import { createHugeFile, createManyLayers, createSmallFiles } from './synthetic.
  *     layers    500 layers
  *     huge      one file of 6 GiB
  *     hidden    a file of 4 GiB that the upper of two layers deletes
+ *     stack     like `machine`, without hardlinks from one layer into another: each can be unpacked by itself
  */
-export const recipes = ['machine', 'merged', 'small', 'layers', 'huge', 'hidden'] as const;
+export const recipes = ['machine', 'merged', 'small', 'layers', 'huge', 'hidden', 'stack'] as const;
 export type Recipe = (typeof recipes)[number];
 
 export interface BenchImage extends WrittenImage {
@@ -44,10 +45,10 @@ export interface BenchImage extends WrittenImage {
 }
 
 /** Raise when a recipe makes something else: what older versions left in the cache is then passed over. */
-const version = 2;
+const version = 3;
 const gibibyte = 1_073_741_824;
 
-/** The image of `recipe`, from the cache or made now. `bytes` counts for `machine` and `merged`. */
+/** The image of `recipe`, from the cache or made now. `bytes` counts for `machine`, `merged` and `stack`. */
 export async function provideImage(
   recipe: Recipe,
   algorithm: LayerCompression['algorithm'] = 'gzip',
@@ -90,6 +91,8 @@ function createLayers(recipe: Recipe, bytes: number): readonly Items[] {
       return createManyLayers(500);
     case 'huge':
       return [[createHugeFile('huge', 6 * gibibyte)]];
+    case 'stack':
+      return createMachineLayers(bytes, true);
     case 'hidden':
       return [
         [createHugeFile('hidden', 4 * gibibyte), createFile('kept', Buffer.from('kept\n'))],
@@ -101,8 +104,9 @@ function createLayers(recipe: Recipe, bytes: number): readonly Items[] {
 /** How much of the whole each lower layer holds: a large base, then what is installed on it. */
 const shares = [0.4, 0.25, 0.15, 0.1, 0.1];
 
-function createMachineLayers(bytes: number): readonly Items[] {
-  const found = selectFiles({ ...anyFiles, bytes });
+/** `apart`: without hardlinks between layers, and without the few large files that make layers of very different sizes. */
+function createMachineLayers(bytes: number, apart = false): readonly Items[] {
+  const found = selectFiles({ ...anyFiles, bytes, ...(apart && { largestFile: 20_000_000 }) });
   const total = found.reduce((sum, each) => sum + each.status.size, 0);
   if (total < 0.9 * bytes)
     throw new Error(`this machine has only ${total} bytes of suitable files, not ${bytes}`);
@@ -111,14 +115,15 @@ function createMachineLayers(bytes: number): readonly Items[] {
   let position = 0;
   let sum = 0;
   let bound = 0;
-  for (const share of shares) {
+  for (const [index, share] of shares.entries()) {
     const start = position;
     bound += share * total;
-    while (position < found.length && (sum < bound || share === shares.at(-1)))
+    while (position < found.length && (sum < bound || index === shares.length - 1))
       sum += found[position++]!.status.size;
-    layers.push(createItems(found.slice(start, position), undefined, seen));
+    layers.push(createItems(found.slice(start, position), undefined, apart ? new Map() : seen));
   }
-  return [...layers, createTopLayer(layers)];
+  const top = createTopLayer(layers);
+  return [...layers, apart ? top.filter(({ entry }) => entry.type !== 'hardlink') : top];
 }
 
 /**
