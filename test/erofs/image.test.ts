@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { superblockChecksum } from '../../src/erofs/checksum.ts';
 import { type ErofsImage, type ImageSource, openErofs, writeErofs } from '../../src/erofs/index.ts';
+import { chunkIndex, deviceSlot, superblock, superblockOffset } from '../../src/erofs/layout.ts';
 import { headSize } from '../../src/erofs/superblock-writer.ts';
 import { Warnings } from '../../src/error/index.ts';
 import { bytesSource } from '../../src/squashfs/index.ts';
@@ -162,6 +164,31 @@ test('without its devices an image is listed, and says which one it needs for a 
   assert.equal(first.type === 'file' && readAll(image, first).toString(), 'inside');
   const b = image.lookup('b');
   assert.equal(b.type === 'file' && readAll(image, b).length, 0);
+});
+
+/** As images are that are put on one block device with what they are made over. */
+test('a place behind the image is one on the device that is mapped there', () => {
+  const root = directory({ 0: file('inside'), a: file('x'.repeat(9000)) });
+  const { image, devices } = buildErofs(root, { storage: () => 'device', deviceCount: 1 });
+  const good = openErofs(bytesSource(image));
+  const a = good.lookup('a');
+  assert.ok(a.type === 'file' && a.content.kind === 'chunk table' && a.content.hasDevices);
+  const mappedBlock = 5000;
+  const slot = image.indexOf('device-1');
+  image.writeUInt32LE(mappedBlock, slot + deviceSlot.offsets.mappedBlock);
+  for (let chunk = 0; chunk < 3; chunk++) {
+    const at: number = a.content.position + chunk * chunkIndex.size;
+    assert.equal(image.readUInt16LE(at + chunkIndex.offsets.device), 1);
+    image.writeUInt16LE(0, at + chunkIndex.offsets.device);
+    image.writeUInt32LE(image.readUInt32LE(at + 4) + mappedBlock, at + chunkIndex.offsets.block);
+  }
+  const sum = superblockChecksum(image.subarray(superblockOffset, 4096));
+  image.writeUInt32LE(sum, superblockOffset + superblock.offsets.checksum);
+  using opened = openErofs(bytesSource(image), { devices: devices.map(bytesSource) });
+  const mapped = opened.lookup('a');
+  assert.ok(mapped.type === 'file');
+  assert.equal(readAll(opened, mapped).toString(), 'x'.repeat(9000));
+  assert.deepEqual([...opened.extents(mapped)], [{ device: 1, position: 0, length: 9000 }]);
 });
 
 test('a file that is one hole of gigabytes is read in pieces', () => {
