@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { ShaleError, Warnings } from '../../src/error/index.ts';
@@ -83,6 +84,21 @@ for (const jobs of [1, 2, 4, 6]) {
     });
   });
 }
+
+test('a blob that is found when nobody wants it any more starts no thread', async () => {
+  using scratch = createScratch();
+  const layer = createLayer(scratch.at('a'), tars[0]!);
+  const found = Promise.withResolvers<void>();
+  const abort = new AbortController();
+  const late = { ...layer, locate: () => found.promise.then(() => layer.locate()) };
+  const reading = readLayers([late], { ...common, jobs: 2, signal: abort.signal });
+  abort.abort();
+  await assert.rejects(reading, { code: 'cancelled' });
+  const before = process.getActiveResourcesInfo();
+  found.resolve();
+  await setTimeout(50);
+  assert.deepEqual(process.getActiveResourcesInfo(), before);
+});
 
 test('the line: every request is answered in its order, between two threads', async () => {
   const memory = new SharedArrayBuffer(1 << 16);

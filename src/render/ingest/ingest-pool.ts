@@ -48,6 +48,7 @@ export class IngestPool {
   /** Started and not ended, in the order of their start. */
   readonly #active: Reading[] = [];
   readonly #fail: (error: unknown) => void;
+  #closed = false;
 
   /** `fail` is called with the first error, of a layer or of a thread. */
   constructor(options: IngestPoolOptions, fail: (error: unknown) => void) {
@@ -73,6 +74,7 @@ export class IngestPool {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#threads.flatMap(({ worker, hasher }) => [worker.end(), hasher?.thread.end()]));
   }
 
@@ -96,7 +98,8 @@ export class IngestPool {
    * that are no longer the reader's: then it hashes itself.
    */
   #shareWork(thread: Reader, request: IngestRequest): IngestRequest {
-    if (request.data || request.blob.size < leastShared) return request;
+    // A blob may be found when all is over.
+    if (this.#closed || request.data || request.blob.size < leastShared) return request;
     const count = this.#threads.filter(({ hasher }) => hasher !== undefined).length;
     if (thread.hasher === undefined && count < this.#options.hashers) {
       const line = new HashLine().memory;
