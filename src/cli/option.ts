@@ -67,6 +67,16 @@ export const options = {
     kind: 'flag',
     help: 'make a stack in which layers stay tars, and an EROFS index points into each',
   },
+  'hash-tree': {
+    kind: 'choice',
+    choices: ['append', 'beside', 'none'],
+    help: 'make the dm-verity hash tree of each image, behind its data or beside it as FILE.verity, and tell its root hash',
+    default: 'none',
+  },
+  seal: {
+    kind: 'flag',
+    help: 'enable fs-verity for what is made, and set its immutable flag; what is not possible is a warning',
+  },
   mtime: {
     kind: 'integer',
     value: 'SECONDS',

@@ -6,6 +6,7 @@ import { createAtomicFile } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { Output, Target } from '../render/index.ts';
 import type { ArtifactKey, Store, StoredArtifact } from '../store/index.ts';
+import type { OutputHashing } from './integrity/index.ts';
 import { shaleVersion } from './version.ts';
 
 /** Small enough to be hashed out of the processor's cache. */
@@ -67,8 +68,10 @@ export async function copyArtifact(
   { path, digest, size }: StoredArtifact,
   target: Target & { readonly path: string },
   signal: AbortSignal | undefined,
+  hashing: OutputHashing,
 ): Promise<Output> {
   await using file = await createAtomicFile(target.path, { exists: 'replace' });
+  hashing.open(target.format, file);
   const hash = createHash('sha256');
   for await (const chunk of readFileInPlace(path, signal)) {
     hash.update(chunk);
@@ -80,6 +83,7 @@ export async function copyArtifact(
       hint: 'shale fsck --repair drops it, and the next pull makes it again',
     });
   }
+  await hashing.complete();
   await file.commit();
-  return { path: target.path, format: target.format, bytes: size };
+  return { path: target.path, format: target.format, bytes: file.size };
 }

@@ -28,6 +28,12 @@ export {
 export { cat } from './cat.ts';
 export { type BlobOutcome, type CopiedBlob, type CopyOptions, type CopyResult, copy } from './copy.ts';
 export { type ImageReport, inspect, type LayerContent, type LayerReport } from './inspect.ts';
+export {
+  type HashTreePlace,
+  hashTreePlaces,
+  type IntegrityRequest,
+  type OutputHashes,
+} from './integrity/index.ts';
 export { type ListEntry, list } from './list.ts';
 export { type LoginOptions, login, logout } from './login.ts';
 export type {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Sink } from '../render/index.ts';
 import { render as renderLayers } from '../render/render.ts';
 import { hasBlockThreads, openSink } from '../render/target.ts';
+import { checkIntegrity, type IntegrityRequest, OutputHashing } from './integrity/index.ts';
 import { storeIndexes } from './layer-index.ts';
 import { type ImageOptions, summarise } from './options.ts';
 import { checkApart, type OutputRequest, resolveTarget } from './output.ts';
@@ -21,11 +22,12 @@ export type { RenderResult } from './result.ts';
 export async function render(
   source: string,
   outputs: readonly OutputRequest[],
-  options: ImageOptions = {},
+  options: ImageOptions & IntegrityRequest = {},
 ): Promise<RenderResult> {
   // What is wrong with a request is found before the image is opened; the time it lacks is known only then.
   for (const output of outputs) resolveTarget(output, 0);
   checkApart(outputs);
+  checkIntegrity(outputs, options);
   return await withSource(
     source,
     options,
@@ -38,7 +40,7 @@ export async function render(
 export async function renderImage(
   opened: OpenedImage,
   outputs: readonly OutputRequest[],
-  options: ImageOptions & { readonly measure?: boolean },
+  options: ImageOptions & IntegrityRequest & { readonly measure?: boolean },
 ): Promise<RenderResult> {
   const { image, warnings, limits, created, onProgress, signal, pulled } = opened;
   const modified = modificationTime(created);
@@ -46,13 +48,19 @@ export async function renderImage(
   const identity = imageIdentity(image.layers);
   const targets = outputs.map(output => resolveTarget(output, modified, identity));
   const { jobs, memory, measure } = options;
+  await using hashing = new OutputHashing(options, { jobs, signal, warnings });
   const rendered = await renderLayers(
     image.layers,
     async bench => {
       const sinks: Sink[] = [];
       try {
         for (const target of targets)
-          sinks.push(await openSink(target, bench, { warnings, signal, replace: true, measure }));
+          sinks.push(
+            await openSink(target, bench, {
+              ...{ warnings, signal, replace: true, measure },
+              opened: file => hashing.open(target.format, file),
+            }),
+          );
       } catch (error) {
         for (const sink of sinks) await sink[Symbol.asyncDispose]();
         throw error;
@@ -63,11 +71,12 @@ export async function renderImage(
       ...{ jobs, memory, signal, limits, warnings, created, onProgress },
       compressing: targets.filter(hasBlockThreads).length,
       onFinish: () => options.onProgress?.({ type: 'finish' }),
+      onComplete: () => hashing.complete(),
     },
   );
   if (pulled !== undefined) await storeIndexes(pulled.store, image.layers, rendered.layers, limits);
   return {
-    outputs: rendered.outputs,
+    outputs: await hashing.finish(rendered.outputs),
     image: describeImage(image, rendered.layers),
     inodes: rendered.tree.nodes.length,
     reused: false,

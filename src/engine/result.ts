@@ -4,10 +4,11 @@ import { findSourceDateEpoch } from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { Output, ReadLayer } from '../render/index.ts';
 import type { Timestamp } from '../tree/index.ts';
+import type { OutputHashes } from './integrity/index.ts';
 import type { WarningSummary } from './options.ts';
 
 export interface RenderResult {
-  readonly outputs: readonly Output[];
+  readonly outputs: readonly (Output & OutputHashes)[];
   readonly image: {
     readonly manifestDigest: Digest | undefined;
     readonly configDigest: Digest;

@@ -3,6 +3,7 @@ import { type Content, merge } from '../merge/index.ts';
 import type { ReadLayer } from '../render/index.ts';
 import type { Tree } from '../tree/index.ts';
 import { copyArtifact, findArtifacts } from './artifact.ts';
+import { type IntegrityRequest, OutputHashing } from './integrity/index.ts';
 import { findIndexes } from './layer-index.ts';
 import { indexImage } from './layers.ts';
 import { type ImageOptions, summarise } from './options.ts';
@@ -28,7 +29,7 @@ export async function recallImage(
 export async function reuseArtifacts(
   opened: OpenedImage,
   outputs: readonly OutputRequest[],
-  options: ImageOptions,
+  options: ImageOptions & IntegrityRequest,
 ): Promise<RenderResult | undefined> {
   const { image, pulled, limits, signal } = opened;
   if (pulled === undefined) return undefined;
@@ -41,11 +42,14 @@ export async function reuseArtifacts(
   const warnings = new Warnings({ strict: opened.warnings.strict });
   const { layers, tree } = await recallImage({ ...opened, warnings }, options);
   checkApart(outputs);
+  await using hashing = new OutputHashing(options, { jobs: options.jobs, signal, warnings });
   try {
     const copied = [];
-    for (const [artifact, target] of artifacts) copied.push(await copyArtifact(artifact, target, signal));
+    for (const [artifact, target] of artifacts) {
+      copied.push(await copyArtifact(artifact, target, signal, hashing));
+    }
     return {
-      outputs: copied,
+      outputs: await hashing.finish(copied),
       image: describeImage(image, layers),
       inodes: tree.nodes.length,
       reused: true,

@@ -10,6 +10,7 @@ export const warningCodes = [
   'tar-unterminated',
   'privilege',
   'left-out',
+  'unsealed',
 ] as const;
 export type WarningCode = (typeof warningCodes)[number];
 

@@ -16,6 +16,8 @@ export interface RenderOptions extends WorkbenchOptions {
   readonly onProgress?: LayerProgress;
   /** Called when all contents are there, before outputs are completed. */
   readonly onFinish?: () => void;
+  /** Called when all outputs are complete, before the first is committed; if it fails, none is. */
+  readonly onComplete?: () => Promise<void>;
   /** How many of the sinks compress in threads. */
   readonly compressing: number;
 }
@@ -92,6 +94,8 @@ class Rendering {
       await sink.finish(tree, ({ content }) => this.#numberOf(content));
       this.#bench.check();
     }
+    await this.#options.onComplete?.();
+    this.#bench.check();
     return { tree, layers: read, readAgain: this.#readAgain };
   }
 

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Warnings } from '../error/index.ts';
-import { createAtomicFile, temporaryRoot } from '../host/index.ts';
+import { type AtomicFile, createAtomicFile, temporaryRoot } from '../host/index.ts';
 import type { ErofsOptions } from './sink/erofs-sink.ts';
 import type { ImageFile } from './sink/file-access.ts';
 import type { Sink } from './sink/sink.ts';
@@ -28,6 +28,8 @@ export interface OpenSinkOptions {
   readonly replace: boolean;
   /** Whether hashes of images are computed while they are written (`Output.measured`); each takes a thread for it. */
   readonly measure?: boolean | undefined;
+  /** Hears of the file that an image is written to, while that is empty. */
+  readonly opened?: ((file: AtomicFile) => void) | undefined;
 }
 
 /**
@@ -84,9 +86,10 @@ export async function openSink(target: Target, bench: Workbench, options: OpenSi
 async function createImageFile(
   path: string,
   { fail }: Workbench,
-  { replace, measure = false }: OpenSinkOptions,
+  { replace, measure = false, opened }: OpenSinkOptions,
 ): Promise<ImageFile> {
   const file = await createAtomicFile(path, { exists: replace ? 'replace' : 'error' });
+  opened?.(file);
   if (!measure) return file;
   const { FollowedFile } = await import('./sink/followed-file.ts');
   return new FollowedFile(file, fail);

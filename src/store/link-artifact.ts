@@ -26,6 +26,8 @@ export type LinkKind = 'link' | 'reflink' | 'copy';
 export interface LinkOptions {
   /** A file or symlink that is there gives way; what is no file never does. */
   readonly replace?: boolean | undefined;
+  /** A file of its own, never a hard link: to whoever will change it, or seal it. */
+  readonly own?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -37,7 +39,7 @@ export interface LinkOptions {
 export async function linkArtifact(
   artifact: StoredArtifact,
   path: string,
-  { replace = false, signal }: LinkOptions = {},
+  { replace = false, own = false, signal }: LinkOptions = {},
 ): Promise<LinkKind> {
   const target = resolve(path);
   if (!isWhole(artifact)) {
@@ -49,7 +51,7 @@ export async function linkArtifact(
   checkTarget(target, replace);
   let how: LinkKind | undefined;
   try {
-    how = share(artifact.path, target, replace);
+    how = share(artifact.path, target, { replace, own });
     if (how !== undefined) await syncParent(target);
   } catch (error) {
     throw isErrno(error, 'EEXIST') ? taken(target, error) : missingParent(error, target);
@@ -60,8 +62,16 @@ export async function linkArtifact(
 }
 
 /** As a link, else as a clone; `undefined` where the filesystem has neither. Without a pause, so no signal leaves a half. */
-function share(source: string, target: string, replace: boolean): LinkKind | undefined {
-  const [temporary, how] = withTemporaryName(target, '.tmp', name => [name, stage(source, name)] as const);
+function share(
+  source: string,
+  target: string,
+  { replace, own }: { readonly replace: boolean; readonly own: boolean },
+): LinkKind | undefined {
+  const [temporary, how] = withTemporaryName(
+    target,
+    '.tmp',
+    name => [name, stage(source, name, own)] as const,
+  );
   if (how === undefined) return undefined;
   try {
     if (replace) renameSync(temporary, target);
@@ -73,11 +83,13 @@ function share(source: string, target: string, replace: boolean): LinkKind | und
   return how;
 }
 
-function stage(source: string, temporary: string): LinkKind | undefined {
+function stage(source: string, temporary: string, own: boolean): LinkKind | undefined {
   try {
     makeReadOnly(source);
-    linkSync(source, temporary);
-    return 'link';
+    if (!own) {
+      linkSync(source, temporary);
+      return 'link';
+    }
   } catch (error) {
     // Another filesystem, one without links, too many links, or a file that is sealed.
     if (!isErrno(error, 'EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;

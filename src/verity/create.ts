@@ -14,8 +14,8 @@ export interface VerityOptions {
 }
 
 export interface CreateVerityOptions extends VerityOptions {
-  /** Path of what is hashed: a regular file of at least one and only whole blocks. */
-  readonly data: string;
+  /** What is hashed: a regular file of at least one and only whole blocks, by its path or by a descriptor that stays open. */
+  readonly data: string | { readonly fd: number; readonly path: string };
   /** Path of what is made; nothing may be there yet. */
   readonly tree: string;
 }

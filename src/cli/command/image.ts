@@ -1,5 +1,14 @@
 import type { Commands, Operand } from './command.ts';
-import { artifactFormats, reading, registry, source, sourcing, squashfs, stack } from './shared.ts';
+import {
+  artifactFormats,
+  integrity,
+  reading,
+  registry,
+  source,
+  sourcing,
+  squashfs,
+  stack,
+} from './shared.ts';
 
 const name: Operand = {
   name: 'NAME',
@@ -60,9 +69,12 @@ export const imageCommands = {
         'output. A file appears whole and durable or not at all, and replaces what was there; a directory must be new or empty.',
       'Among several OUTs, flags of compression, fragments and time mean the squashfs; of a squashfs and an EROFS, the latter is not ' +
         'compressed then.',
+      'With --hash-tree each squashfs and EROFS gets its dm-verity tree, of sha256 and without a salt; the root hash, printed then, is ' +
+        'what shale verify --root-hash and veritysetup take. With --seal the filesystem keeps the files as they are: where it has fs-verity it ' +
+        'checks each block that is read, and nobody changes, renames or removes an immutable file before chattr -i.',
     ],
     operands: [source, { name: 'OUT', help: 'what to make, and by its name in which format', many: true }],
-    options: ['format', ...squashfs, ...stack, ...sourcing, ...reading],
+    options: ['format', ...squashfs, ...stack, ...integrity, ...sourcing, ...reading],
     refinements: {
       layers: {
         help: 'make a stack of OUT, a directory: an EROFS for each layer, and the head that OverlayFS puts above them',
@@ -73,6 +85,7 @@ export const imageCommands = {
       { what: 'An image of a registry as a squashfs', line: 'shale render nginx root.sqfs' },
       { what: 'An image of an OCI layout as a squashfs', line: 'shale render oci:layout:latest root.sqfs' },
       { what: 'An EROFS, as fast as the disk', line: 'shale render nginx root.erofs' },
+      { what: 'With its hash tree behind it', line: 'shale render nginx root.erofs --hash-tree append' },
       { what: 'Two artifacts from one decompression', line: 'shale render oci:layout root.sqfs root.tar' },
       {
         what: 'Smaller, and slower',

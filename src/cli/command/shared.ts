@@ -26,6 +26,9 @@ export const squashfs = ['compression', 'level', 'block-size', 'no-fragments', '
 /** Of whatever makes a stack: one file per layer. */
 export const stack = ['layers', 'merged', 'tar-index'] as const;
 
+/** Of whatever makes files that are to stay as they are. */
+export const integrity = ['hash-tree', 'seal'] as const;
+
 /** What --format may be where an artifact is a file or directory of the user's. */
 export const artifactFormats = ['squashfs', 'erofs', 'tar', 'directory'] as const;
 

@@ -19,12 +19,10 @@ export async function runStack(invocation: Invocation): Promise<number> {
   let result: StackResult;
   try {
     const request = { merged, tarIndex, ...(layers && { overlay: true }) };
-    result = await renderStack(
-      source,
-      path,
-      request,
-      readImageOptions(invocation, event => progress.update(event)),
-    );
+    result = await renderStack(source, path, request, {
+      ...readImageOptions(invocation, event => progress.update(event)),
+      ...{ hashTree: values['hash-tree'], seal: values.seal },
+    });
   } finally {
     progress.end();
   }
@@ -49,7 +47,7 @@ function checkUsage(values: Values, path: string, more: readonly string[]): void
 function summarise(
   { path, manifest, bytes, image, inodes, made }: StackResult,
   seconds: number,
-  { progress }: Values,
+  { progress, 'hash-tree': hashTree }: Values,
 ): void {
   if (progress === 'json') {
     tell(formatJson({ event: 'end', path, manifest, bytes, image, inodes, made, seconds }));
@@ -58,4 +56,14 @@ function summarise(
   const rate = made === 0 ? 'out of the cache' : formatRate(image.uncompressedBytes, seconds);
   const what = `${formatNumber(manifest.layers.length, 'layer')}, ${formatBytes(bytes)}, ${formatNumber(inodes, 'inode')}`;
   tell(`${safe(path)}: stack of ${what}, in ${formatSeconds(seconds)}, ${rate}`);
+  for (const { file, rootHash, hashFile } of [manifest.overlay?.head, manifest.merged?.image].filter(
+    isThere,
+  )) {
+    if (hashFile !== undefined) tell(`${safe(path)}/${file}: root hash ${rootHash}`);
+  }
+  if (hashTree !== undefined && hashTree !== 'none') tell(`${safe(path)}/stack.json has those of all files`);
+}
+
+function isThere<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }

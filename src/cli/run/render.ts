@@ -22,11 +22,10 @@ export async function run(invocation: Invocation): Promise<number> {
   const progress = openProgress(values, { elsewhere: 'plain', reading: 'rendering' });
   let result: RenderResult;
   try {
-    result = await render(
-      source,
-      requests,
-      readImageOptions(invocation, event => progress.update(event)),
-    );
+    result = await render(source, requests, {
+      ...readImageOptions(invocation, event => progress.update(event)),
+      ...{ hashTree: values['hash-tree'], seal: values.seal },
+    });
   } finally {
     progress.end();
   }
@@ -71,8 +70,9 @@ function summarise(
   }
   const rate = reused ? 'out of the cache' : formatRate(image.uncompressedBytes, seconds);
   const speed = `${formatSeconds(seconds)}, ${rate}`;
-  for (const { path, format, bytes } of outputs) {
+  for (const { path, format, bytes, rootHash } of outputs) {
     const name = path === '-' ? 'standard output' : safe(path);
     tell(`${name}: ${format}, ${formatBytes(bytes)}, ${formatNumber(inodes, 'inode')}, in ${speed}`);
+    if (rootHash !== undefined) tell(`${name}: root hash ${rootHash}`);
   }
 }

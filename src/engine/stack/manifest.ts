@@ -12,6 +12,9 @@ export interface StackFile {
   readonly rootHash?: string;
   /** As fs-verity measures it: sha256, blocks of 4096 bytes, no salt. */
   readonly fsverity: string;
+  /** Where its hash tree is, if it has one: in the file itself, or in one beside it, and where in that it begins, in bytes. */
+  readonly hashFile?: string;
+  readonly hashOffset?: number;
 }
 
 export interface StackLayer {
@@ -48,6 +51,29 @@ export const manifestName = 'stack.json';
 export function describeFile(file: string, artifact: StoredArtifact): StackFile {
   const { size, digest, rootHash, fsverity } = artifact;
   return { file, size, digest, ...(rootHash !== undefined && { rootHash }), fsverity: fsverity! };
+}
+
+/** All files of a stack, each once. */
+export function filesOf({ layers, overlay, merged }: StackManifest): readonly StackFile[] {
+  const all = [...layers.flatMap(({ image, tar }) => [image, tar]), overlay?.head, merged?.image];
+  return [...new Map(all.flatMap(file => (file === undefined ? [] : [[file.file, file]]))).values()];
+}
+
+/** The same manifest with other things said of its files; `described` is by their names. */
+export function redescribe(
+  manifest: StackManifest,
+  described: ReadonlyMap<string, StackFile>,
+): StackManifest {
+  const of = ({ file }: StackFile) => described.get(file)!;
+  const { layers, overlay, merged } = manifest;
+  return {
+    ...manifest,
+    layers: layers.map(({ diffId, image, tar }) => ({
+      ...{ diffId, ...(image && { image: of(image) }), ...(tar && { tar: of(tar) }) },
+    })),
+    ...(overlay && { overlay: { ...overlay, head: of(overlay.head) } }),
+    ...(merged && { merged: { ...merged, image: of(merged.image) } }),
+  };
 }
 
 /** As it is written: for people, and for tools that compare. */

@@ -11,7 +11,15 @@ import {
 } from '../../host/index.ts';
 import type { Store, StoredArtifact } from '../../store/index.ts';
 import { byteString } from '../../tree/index.ts';
-import { formatManifest, manifestName, type StackManifest, stackMediaType } from './manifest.ts';
+import { type HashingOptions, hashFiles, type IntegrityRequest, refuseSealed } from '../integrity/index.ts';
+import {
+  describeFile,
+  formatManifest,
+  manifestName,
+  redescribe,
+  type StackManifest,
+  stackMediaType,
+} from './manifest.ts';
 
 /** A file of a stack: its place below the directory, and what belongs there. */
 export interface PlacedFile {
@@ -21,24 +29,36 @@ export interface PlacedFile {
 
 /**
  * Puts a stack into a directory: whole and durable, or not at all. Files are links to the cache's where that can be. A stack
- * that is there gives way in one step; anything else that is there is `exists`.
+ * that is there gives way in one step; anything else that is there is `exists`. Returns what the manifest says then.
  */
 export async function placeStack(
   store: Store,
   path: string,
   files: readonly PlacedFile[],
   manifest: StackManifest,
-): Promise<void> {
+  hashing: IntegrityRequest & HashingOptions,
+): Promise<StackManifest> {
   const place = resolve(path);
   const old = checkPlace(place);
   using draft = createDraft(place);
   for (const directory of new Set(files.map(({ file }) => dirname(join(draft.path, file))))) {
     mkdirSync(directory, { recursive: true });
   }
-  for (const { file, artifact } of files) await store.linkArtifact(artifact, join(draft.path, file));
+  // What is changed, or sealed, is not the cache's.
+  const own = hashing.hashTree === 'append' || hashing.seal;
+  for (const { file, artifact } of files) await store.linkArtifact(artifact, join(draft.path, file), { own });
+  const hashed = await hashFiles(
+    files.map(({ file, artifact }) => ({
+      path: join(draft.path, file),
+      described: describeFile(file, artifact),
+    })),
+    hashing,
+    hashing,
+  );
+  const complete = redescribe(manifest, hashed);
   {
     await using file = await createAtomicFile(join(draft.path, manifestName));
-    file.append(Buffer.from(formatManifest(manifest)));
+    file.append(Buffer.from(formatManifest(complete)));
     await file.commit();
   }
   chmodSync(draft.path, 0o777 - (umask() % 0o1000));
@@ -52,6 +72,7 @@ export async function placeStack(
   // What was exchanged is what is removed now.
   if (!old) draft.keep();
   await syncParent(place);
+  return complete;
 }
 
 function createDraft(place: string) {
@@ -68,7 +89,10 @@ export function checkPlace(path: string): boolean {
   if (lstatSync(place, { throwIfNoEntry: false }) === undefined) return false;
   try {
     const { mediaType } = JSON.parse(readFileSync(join(place, manifestName), 'utf8')) as StackManifest;
-    if (mediaType === stackMediaType) return true;
+    if (mediaType === stackMediaType) {
+      refuseSealed(join(place, manifestName));
+      return true;
+    }
   } catch (error) {
     if (!(error instanceof SyntaxError) && !isErrno(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) {
       throw wrapErrno(error, `cannot read ${join(place, manifestName)}`);

@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import type { Digest } from '../../oci/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
 import { type LayerKeep, readLayers } from '../../render/read-layers.ts';
 import type { ArtifactDraft, ArtifactKey, Store, StoredArtifact } from '../../store/index.ts';
+import { verityBlockSize } from '../../verity/index.ts';
 import { findIndexes, storeIndexes } from '../layer-index.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
@@ -83,12 +84,14 @@ export class StackWork implements Disposable {
     return files.map((tar, layer) => ({ tar, ...(overlay && { image: images[layer]! }) }));
   }
 
-  /** The file of a key. `write` fills an empty one, and returns its size in bytes. */
+  /** The file of a key. `write` fills an empty one, and returns its size in bytes; zeros follow up to a whole block of dm-verity. */
   async file(key: ArtifactKey, extension: string, write: (path: string) => number): Promise<StoredArtifact> {
     const begun = await this.#begin(key, extension);
     if (!('commit' in begun)) return begun;
     writeFileSync(begun.path, '');
-    return await this.#commit(begun, write(begun.path));
+    const size = Math.ceil(write(begun.path) / verityBlockSize) * verityBlockSize;
+    truncateSync(begun.path, size);
+    return await this.#commit(begun, size);
   }
 
   [Symbol.dispose](): void {
