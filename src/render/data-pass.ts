@@ -14,6 +14,8 @@ export interface DataPassOptions {
   readonly limits: LayerLimits;
   readonly warnings: Warnings;
   readonly onProgress: LayerProgress;
+  /** Told how far the file is written that a layer is kept in. */
+  readonly onKept?: LayerProgress | undefined;
   /** Throws when the work has failed meanwhile: asked after every wait, for the sinks may be closed by then. */
   readonly check: () => void;
   /** Whether layers are read for the first time: then they count for the limits, and their warnings are heard. */
@@ -86,6 +88,7 @@ export class DataPass {
       if (batch.slab !== undefined) slabs.release(batch.slab);
       read += batch.read;
       onProgress(reading.layer, read);
+      this.#options.onKept?.(reading.layer, batch.kept);
     }
     if (state.left > 0) throw new ShaleError('internal', `layer ${reading.layer} ended inside a file`);
     const { compression, size, warnings } = reading.end!;

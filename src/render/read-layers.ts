@@ -17,6 +17,8 @@ export interface ReadLayersOptions extends WorkbenchOptions {
   readonly known?: readonly (ReadLayer | undefined)[];
   /** Of layers that are to be kept in files: how, and where. */
   readonly keep?: readonly (LayerKeep | undefined)[];
+  /** Told how far the file is written that a layer is kept in, in bytes. */
+  readonly onKept?: LayerProgress;
   /** Told of each layer, oldest first, known ones too; what it returns is waited for at the end, and its failure ends all. */
   readonly onRead?: (layer: number, read: ReadLayer) => Promise<void>;
   readonly onProgress?: LayerProgress;
@@ -28,12 +30,12 @@ export async function readLayers(
   options: ReadLayersOptions,
 ): Promise<readonly ReadLayer[]> {
   const { limits, warnings, digests = false, known = [], keep = [], onRead } = options;
-  const { onProgress = () => {} } = options;
+  const { onProgress = () => {}, onKept } = options;
   const unknown = layers.filter((_, layer) => known[layer] === undefined);
   await using bench = new Workbench({ ...options, layers: unknown.length, outputs: 0 });
   const { slabs, ingest, check, fail } = bench;
   const pass = new DataPass({
-    ...{ slabs, limits, warnings, onProgress, check },
+    ...{ slabs, limits, warnings, onProgress, onKept, check },
     ...{ sinks: [], first: true, firstId: 0 },
   });
   const readings = layers.map((source, layer) => {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { Warnings } from '../../error/index.ts';
 import type { LayerFile } from '../../layer/index.ts';
 import type { Content } from '../../merge/index.ts';
-import type { Digest } from '../../oci/index.ts';
+import { type Digest, digestAlgorithm } from '../../oci/index.ts';
 import { projectLayer } from '../../overlay/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
 import type { LayerKeep } from '../../render/read-layers.ts';
@@ -55,8 +55,12 @@ export interface LayerForm {
   key(diffId: Digest): ArtifactKey;
   /** What the thread that reads the layer does with it, for a file at this path. */
   keep(path: string): LayerKeep;
+  /** Bytes at the file's front that `finish` writes. */
+  readonly head: number;
   /** Completes the file; returns its size in bytes. */
   finish(layer: KeptLayer, warnings: Warnings): number;
+  /** The file's sha256, where it is known without reading the file. */
+  digest?(layer: KeptLayer): Digest | undefined;
   /** An index of the file, if that is no filesystem itself: its key, and what writes it and returns its size. */
   readonly index?: {
     key(diffId: Digest): ArtifactKey;
@@ -84,6 +88,7 @@ export const erofsForm: LayerForm = {
     writeFileSync(path, '');
     return { extract: { path, start: firstContent, blockBytes } };
   },
+  head: firstContent,
   finish({ path, diffId, read }, warnings) {
     return writeLayerImage({ path, diffId, entries: read.entries, tree: project(read), warnings });
   },
@@ -112,7 +117,10 @@ export const tarForm: LayerForm = {
     writeFileSync(path, '');
     return { tee: { path, blockBytes: tarPadding } };
   },
+  head: 0,
   finish: ({ read }) => Math.ceil(read.size / tarPadding) * tarPadding,
+  digest: ({ diffId, read }) =>
+    read.size % tarPadding === 0 && digestAlgorithm(diffId) === 'sha256' ? diffId : undefined,
   index: {
     key: diffId => ({
       ...{ diffId, format: 'layer-tar-index', versions: versions() },

@@ -46,7 +46,7 @@ export async function makeStack(
 ): Promise<MadeStack> {
   const { image, warnings, limits, created } = opened;
   const form = wanted.tarIndex ? tarForm : erofsForm;
-  using work = new StackWork(opened, store);
+  await using work = new StackWork(opened, store);
   const { files, read } = await work.layers(form, options);
   const tree = merge(read, { created, warnings, limits });
   options.onProgress?.({ type: 'finish' });

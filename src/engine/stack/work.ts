@@ -7,15 +7,16 @@ import { verityBlockSize } from '../../verity/index.ts';
 import { findIndexes, storeIndexes } from '../layer-index.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
+import { LayerDraft } from './layer-draft.ts';
 import type { KeptLayer, LayerFiles, LayerForm } from './layer-form.ts';
 import type { StackForm } from './request.ts';
 
 /** Finds the files of a stack in the cache, and makes those that are not there, each alone and each once. */
-export class StackWork implements Disposable {
+export class StackWork implements AsyncDisposable {
   readonly #opened: OpenedImage;
   readonly #store: Store;
   readonly #lease: Disposable & { release(): void };
-  readonly #drafts = new DisposableStack();
+  readonly #drafts = new AsyncDisposableStack();
   #made = 0;
 
   constructor(opened: OpenedImage, store: Store) {
@@ -53,15 +54,24 @@ export class StackWork implements Disposable {
     const keep: (LayerKeep | undefined)[] = image.layers.map(({ diffId }) =>
       unclaimed.delete(diffId) ? form.keep(drafts.get(diffId)!.path) : undefined,
     );
+    const kept = keep.map((target, layer) =>
+      target === undefined
+        ? undefined
+        : this.#drafts.use(new LayerDraft(drafts.get(image.layers[layer]!.diffId)!)),
+    );
     const read = await readLayers(image.layers, {
       ...{ jobs, memory, signal, limits, warnings, onProgress, keep },
       known: indexes.map((index, layer) => (keep[layer] === undefined ? index : undefined)),
+      onKept: (layer, position) => kept[layer]?.advance(position),
       onRead: async (layer, result) => {
-        if (keep[layer] === undefined) return;
+        const draft = kept[layer];
+        if (draft === undefined) return;
         const { diffId } = image.layers[layer]!;
-        const draft = drafts.get(diffId)!;
-        const size = form.finish({ diffId, path: draft.path, read: result }, warnings);
-        files.set(diffId, await this.#commit(draft, size));
+        const file = { diffId, path: draft.path, read: result };
+        const size = form.finish(file, warnings);
+        const known = { head: form.head, digest: form.digest?.(file), signal };
+        files.set(diffId, await draft.commit(size, known));
+        this.#made += 1;
       },
     });
     await storeIndexes(this.#store, image.layers, read, limits);
@@ -94,8 +104,8 @@ export class StackWork implements Disposable {
     return await this.#commit(begun, size);
   }
 
-  [Symbol.dispose](): void {
-    this.#drafts[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#drafts.disposeAsync();
     this.#lease.release();
     this.#lease[Symbol.dispose]();
   }

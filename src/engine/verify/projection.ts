@@ -26,6 +26,17 @@ const squashfs: Projection = {
     /^(user|trusted|security)\.[^\0]+$/s.test(name) && name.length <= 255 && value.length <= 65536,
 };
 
+/** Times exactly, and what EROFS has a number for. */
+const erofs: Projection = {
+  ...exact,
+  keeps: (_, name, value) =>
+    (/^(user|trusted|security)\.[^\0]+$/s.test(name) ||
+      name === 'system.posix_acl_access' ||
+      name === 'system.posix_acl_default') &&
+    name.length <= 255 &&
+    value.length <= 65535,
+};
+
 /** chown(2) takes it for "leave it as it is", so no file belongs to it. */
 const noId = 0xffffffff;
 
@@ -60,6 +71,8 @@ export function projectionOf(format: OutputFormat, root: boolean): Projection {
   switch (format) {
     case 'squashfs':
       return squashfs;
+    case 'erofs':
+      return erofs;
     case 'tar':
       return exact;
     case 'directory':

@@ -73,6 +73,11 @@ export class Extraction implements Disposable {
     this.#offset += length;
   }
 
+  /** All before it is written for good, in bytes. After `flush`. */
+  get written(): number {
+    return this.#position;
+  }
+
   /** Writes what was handed over; views of it are free again. */
   flush(): void {
     const views = this.#views;
@@ -87,6 +92,7 @@ export class Extraction implements Disposable {
     } catch (error) {
       throw wrapErrno(error, `cannot write ${this.#target.path}`);
     }
+    this.#position += this.#length;
     this.#views = [];
     this.#length = 0;
   }

@@ -215,6 +215,7 @@ export class LayerIngest implements TarHandler {
       digests,
       read: read - before.read,
       produced: this.#produced - before.produced,
+      kept: this.#extraction?.written ?? this.#tee?.written ?? 0,
     });
     this.#entries = [];
     this.#digests = [];

@@ -76,6 +76,8 @@ export interface IngestBatch {
   /** Bytes of the blob read, and of the layer uncompressed, since the last batch. */
   readonly read: number;
   readonly produced: number;
+  /** Up to where the file that the layer is kept in is written, in bytes; 0 if it is not kept. */
+  readonly kept: number;
 }
 
 /** The layer was read to its end, and its digest, size and diffID are right. */

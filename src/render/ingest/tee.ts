@@ -27,6 +27,11 @@ export class Tee implements Disposable {
     }
   }
 
+  /** How far, in bytes. */
+  get written(): number {
+    return this.#position;
+  }
+
   write(bytes: Uint8Array): void {
     try {
       writeAll(this.#file, bytes, this.#position);

@@ -1,0 +1,47 @@
+import { closeSync, openSync } from 'node:fs';
+import type { Digest } from '../../oci/index.ts';
+import type { ArtifactDraft, StoredArtifact } from '../../store/index.ts';
+import { VerityFollower } from '../../verity/index.ts';
+
+/** A layer's file on its way: hashed while an ingest thread writes it. */
+export class LayerDraft implements AsyncDisposable {
+  readonly #draft: ArtifactDraft;
+  readonly #file: number;
+  readonly #follower: VerityFollower;
+
+  /** The file must be there. Whatever fails in hashing it, `commit` fails with. */
+  constructor(draft: ArtifactDraft) {
+    this.#draft = draft;
+    this.#file = openSync(draft.path, 'r');
+    this.#follower = new VerityFollower({ path: draft.path, fd: this.#file });
+  }
+
+  get path(): string {
+    return this.#draft.path;
+  }
+
+  /** All before `position` is written, but for the head, which comes last. In bytes. */
+  advance(position: number): void {
+    this.#follower.advance(position);
+  }
+
+  /** The file is complete. `head`: how many of its first bytes were written after the rest. */
+  async commit(
+    size: number,
+    options: {
+      readonly head: number;
+      /** Where it is known. */
+      readonly digest: Digest | undefined;
+      readonly signal: AbortSignal | undefined;
+    },
+  ): Promise<StoredArtifact> {
+    const { head, digest, signal } = options;
+    const { tree: _, ...measured } = await this.#follower.finish({ size, rewritten: [[0, head]] });
+    return await this.#draft.commit({ size, digest, measured, signal });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#follower[Symbol.asyncDispose]();
+    closeSync(this.#file);
+  }
+}
