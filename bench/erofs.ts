@@ -6,15 +6,17 @@ import {
   changeLayer,
   convertImage,
   convertLayer,
-  countFollowers,
   indexTars,
   mergeCached,
   shale,
+  unusedFollower,
 } from './erofs/contenders.ts';
+import { mergeInProcess } from './erofs/in-process.ts';
 import { createFollowers } from './erofs/layout.ts';
 import {
   erofs,
   type Mountable,
+  middle,
   overlay,
   readAll,
   readings,
@@ -71,7 +73,9 @@ try {
     rounds,
   };
   if (wants('changed') || wants('merged')) {
-    await createFollowers(stack, followers.directory, countFollowers(rounds));
+    // Two forms more, each with a round that warms up: those of mergeInProcess.
+    const count = unusedFollower(rounds) + 2 * (rounds + 1);
+    await createFollowers(stack, followers.directory, count);
   }
   if (wants('layer')) {
     const merged = await provideImage('merged', 'gzip', Number(values.bytes));
@@ -88,6 +92,17 @@ try {
   if (wants('changed')) compete('Another top layer', changeLayer(stack, followers), ['shale, layers, all']);
   if (wants('merged')) {
     compete('Layers cached, merged anew', mergeCached(stack, followers), ['shale, layers, merged, all']);
+    const results = await mergeInProcess(stack, followers, unusedFollower(rounds), scratch);
+    const [whole] = results;
+    show('The same in a process that runs already', [
+      ['', 'seconds', 'range', `÷ ${whole!.name}`],
+      ...results.map(({ name, seconds }) => [
+        name,
+        middle(seconds).toFixed(3),
+        `${Math.min(...seconds).toFixed(3)}–${Math.max(...seconds).toFixed(3)}`,
+        (middle(seconds) / middle(whole!.seconds)).toFixed(3),
+      ]),
+    ]);
   }
   if (wants('mounted')) read(stack);
 } finally {

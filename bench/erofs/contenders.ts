@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { BenchImage } from '../image.ts';
 import { run } from '../pull/packages.ts';
@@ -120,8 +120,8 @@ export interface Followers {
 export const stackForms = ['--layers', '--layers --merged', '--tar-index', '--tar-index --merged'] as const;
 const nameOf = (form: string) => form.replaceAll('--', '').replace(' ', ', ');
 
-/** How many followers `changeLayer` and `mergeCached` take. */
-export const countFollowers = (rounds: number) => (stackForms.length + 2) * (rounds + 1);
+/** Where the followers begin that neither `changeLayer` nor `mergeCached` takes. */
+export const unusedFollower = (rounds: number) => (stackForms.length + 2) * (rounds + 1);
 
 /** The last of the layers has changed; all that is cached is what came before. */
 export function changeLayer(image: BenchImage, followers: Followers): readonly Contender[] {
@@ -171,6 +171,12 @@ function follow(
     command: round =>
       `${shale} render oci:${directory}:next-${round === 'N' ? round : index * (rounds + 1) + round} out ${form} --root ${cache} --quiet`,
   };
+}
+
+/** Leftovers of an earlier turn are of no use. */
+export function empty(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
 }
 
 function fill(image: BenchImage, form: string, { cache }: Followers): void {

@@ -213,6 +213,6 @@ export function tabulateReadings(results: readonly ReadingTimes[], reference: st
   ];
 }
 
-function middle(values: readonly number[]): number {
+export function middle(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? Number.NaN;
 }
