@@ -111,8 +111,8 @@ test('out of the cache the hashes are the same', async () => {
     const one = await render(source, fresh!, { hashTree, root: scratch.file('other') });
     const two = await render(source, reused!, { hashTree, root });
     assert.deepEqual([one.reused, two.reused], [false, true]);
-    const [{ path: a, hashFile: treeA, ...left }] = one.outputs as readonly [Hashes];
-    const [{ path: b, hashFile: treeB, ...right }] = two.outputs as readonly [Hashes];
+    const { path: a, hashFile: treeA, ...left }: Hashes = one.outputs[0]!;
+    const { path: b, hashFile: treeB, ...right }: Hashes = two.outputs[0]!;
     assert.deepEqual(left, right);
     assert.deepEqual(readFileSync(a), readFileSync(b));
     assert.deepEqual(readFileSync(treeA!), readFileSync(treeB!));
