@@ -31,8 +31,8 @@ export class ErofsFile implements Disposable {
 
   /**
    * A stack's layers are called by the tags that its images name them by: TAG.tar under an index of a tar, else TAG.erofs. They
-   * lie beside the image, in `layers` below it, or in `layers` beside its directory. A file of another size is not the one
-   * that the image was made over.
+   * lie beside the image, in `layers` below it, or in `layers` beside its directory. A shorter file is not the one that the
+   * image was made over; a longer one may be: metadata, padding or a hash tree follow what the image points to.
    */
   #device({ tag, bytes }: DeviceSlot, number: number, imageSize: number): ImageSource {
     const self = realpathSync(this.#path);
@@ -44,7 +44,7 @@ export class ErofsFile implements Disposable {
       for (const name of names) {
         const file = path.join(place, name);
         const size = sizeOf(file);
-        if (size === undefined || Math.ceil(size / blockSize) * blockSize !== bytes) continue;
+        if (size === undefined || Math.ceil(size / blockSize) * blockSize < bytes) continue;
         if (size === imageSize && realpathSync(file) === self) continue;
         return this.#open.use(new ImageFile(file));
       }
@@ -55,7 +55,7 @@ export class ErofsFile implements Disposable {
       hint:
         names.length === 0
           ? 'mount it with -o device=FILE and look there'
-          : `put ${names.join(' or ')}, of ${bytes} bytes, beside the image or into layers/ there`,
+          : `put ${names.join(' or ')}, of at least ${bytes} bytes, beside the image or into layers/ there`,
     });
   }
 }

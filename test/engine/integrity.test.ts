@@ -223,6 +223,7 @@ for (const tarIndex of [false, true]) {
       assert.equal(files.length, tarIndex ? 10 : 6);
       assert.equal(JSON.stringify(manifest), JSON.stringify(readManifest(place)));
       assert.deepEqual(roots(files), roots(filesOf(plain.manifest)));
+      assert.equal((await verify(source, path.join(place, 'merged.erofs'))).differenceCount, 0);
       assert.equal(
         bytes,
         files.reduce((sum, { size }) => sum + size, 0),
