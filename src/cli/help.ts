@@ -28,7 +28,7 @@ export function formatOverview(): string {
     'Usage: shale COMMAND [ARGUMENTS] [OPTIONS]',
     '',
     ...wrap(
-      'Pulls OCI images and turns them into root filesystems: squashfs, tar or a directory, exact and reproducible. Runs them in ' +
+      'Pulls OCI images and turns them into root filesystems: squashfs, EROFS, tar or a directory, exact and reproducible. Runs them in ' +
         'virtual machines.',
       '',
     ),

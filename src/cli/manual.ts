@@ -40,7 +40,7 @@ export function formatManualOverview(): string {
   const groups = commandGroups.map(({ title, names }) => `${title}:\n\n${names.map(row).join('\n')}`);
   return join([
     '# shale',
-    'Pulls OCI images and turns them into root filesystems: squashfs, tar or a directory, exact and reproducible. It needs ' +
+    'Pulls OCI images and turns them into root filesystems: squashfs, EROFS, tar or a directory, exact and reproducible. It needs ' +
       'no root, no daemon and no other program. To run images in virtual machines it needs a hypervisor ([shale doctor](shale-doctor.md)).',
     block(['shale COMMAND [ARGUMENTS] [OPTIONS]']),
     '## Commands',

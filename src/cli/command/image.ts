@@ -67,6 +67,9 @@ export const imageCommands = {
         'the registry whether the name stands for something newer.',
       'The format follows from the name: .sqfs or .squashfs, .erofs, .tar, a trailing slash for a directory, - for a tar on standard ' +
         'output. A file appears whole and durable or not at all, and replaces what was there; a directory must be new or empty.',
+      'With --layers, --merged or --tar-index OUT is a stack: a directory with one file for each layer, which the cache shares among images, and ' +
+        'what makes one filesystem of them; stack.json in it says how to mount that. --layers and --merged may stand together, and ' +
+        '--tar-index with either; alone it is as with --layers. A stack replaces a stack, and nothing else.',
       'Among several OUTs, flags of compression, fragments and time mean the squashfs; of a squashfs and an EROFS, the latter is not ' +
         'compressed then.',
       'With --hash-tree each squashfs and EROFS gets its dm-verity tree, of sha256 and without a salt; the root hash, printed then, is ' +
@@ -85,6 +88,10 @@ export const imageCommands = {
       { what: 'An image of a registry as a squashfs', line: 'shale render nginx root.sqfs' },
       { what: 'An image of an OCI layout as a squashfs', line: 'shale render oci:layout:latest root.sqfs' },
       { what: 'An EROFS, as fast as the disk', line: 'shale render nginx root.erofs' },
+      {
+        what: 'A file per layer, for OverlayFS, and merged to one filesystem',
+        line: 'shale render nginx stack --layers --merged',
+      },
       { what: 'With its hash tree behind it', line: 'shale render nginx root.erofs --hash-tree append' },
       { what: 'Two artifacts from one decompression', line: 'shale render oci:layout root.sqfs root.tar' },
       {

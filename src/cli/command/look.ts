@@ -3,7 +3,7 @@ import { artifactFormats, limits, reading, source, sourcing } from './shared.ts'
 
 const place: Operand = {
   name: 'PLACE',
-  help: 'a squashfs, a tar or a directory, or an image (see SOURCE of render); a file of that name comes first',
+  help: 'a squashfs, an EROFS, a tar or a directory, or an image (see SOURCE of render); a file of that name comes first',
 };
 
 /** Commands that show what an image or an artifact holds. */
@@ -40,7 +40,11 @@ export const lookCommands = {
     ],
     operands: [
       { ...source, help: `${source.help}; or, without ARTIFACT, the file whose hashes are compared` },
-      { name: 'ARTIFACT', help: 'what was rendered: a squashfs, a tar or a directory', optional: true },
+      {
+        name: 'ARTIFACT',
+        help: 'what was rendered: a squashfs, an EROFS, a tar or a directory',
+        optional: true,
+      },
     ],
     options: [
       'format',
