@@ -1,3 +1,5 @@
+import type { FileInode } from '../tree/index.ts';
+
 /**
  * Where a file's bytes lie. Positions are bytes from the start of the device, and multiples of the image's block size.
  *
@@ -6,6 +8,9 @@
  * or a hole. `compressed`: extents of one uncompressed size, in the primary device. A file of no bytes is `emptyFile`.
  */
 export type FileData = PlainData | InlineData | ChunkedData | CompressedData;
+
+/** Where the bytes of a file lie, whatever its `content` is; asked several times for each file, so it is to be quick. */
+export type DataOf<C = unknown> = (file: FileInode<C>) => FileData;
 
 export interface PlainData {
   readonly kind: 'plain';

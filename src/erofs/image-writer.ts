@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Tree } from '../tree/index.ts';
-import type { FileData } from './data.ts';
+import type { DataOf, FileData } from './data.ts';
 import { ErofsError } from './error.ts';
 import { compatible, incompatible } from './layout.ts';
 import { type ErofsOutput, MetadataMeasure, MetadataWriter } from './metadata-output.ts';
 import { type HeadOptions, hasChecksum, seal, writeHead } from './superblock-writer.ts';
 import { type TreeOptions, TreeWriter } from './tree-writer.ts';
 
-export interface ErofsOptions extends HeadOptions, TreeOptions {
+export interface ErofsOptions<C = FileData> extends HeadOptions, TreeOptions<C> {
   /** What the contents are, such as the digests of layers. The UUID is made of it and of all metadata, and of nothing else. */
   readonly identity: Uint8Array;
   /** Up to 15 characters of ASCII; none when absent. */
@@ -29,10 +29,10 @@ const maxBlocks = 0xffffffff;
  * `headSize(options)` bytes in front. Deterministic; time is linear in entries, chunks and compressed blocks, memory some words
  * an inode. Throws ErofsError `unsupported` for what the format cannot hold; nothing that was written is of use then.
  */
-export function writeErofs(
+export function writeErofs<C = FileData>(
   output: ErofsOutput,
-  tree: Tree<FileData>,
-  options: ErofsOptions,
+  tree: Tree<C>,
+  options: ErofsOptions<C> & (C extends FileData ? unknown : { readonly dataOf: DataOf<C> }),
 ): ErofsImageParts {
   const hash = createHash('sha256').update(`${options.identity.length}:`).update(options.identity);
   const { blockSize } = options;
@@ -84,7 +84,7 @@ export function writeErofs(
   return { head, uuid, size };
 }
 
-function checkOptions({ volumeName = '', devices = [] }: ErofsOptions): void {
+function checkOptions({ volumeName = '', devices = [] }: Pick<ErofsOptions, 'volumeName' | 'devices'>): void {
   if (!/^[\x20-\x7e]{0,15}$/.test(volumeName)) {
     throw new ErofsError('invalid', `${JSON.stringify(volumeName)} cannot name a volume`, {
       hint: 'a name has up to 15 characters of ASCII',

@@ -1,6 +1,6 @@
-import type { ByteString, FileInode, Node, Timestamp } from '../tree/index.ts';
+import type { ByteString, Node, Timestamp } from '../tree/index.ts';
 import { blockNumber, misplaced, unsupported } from './block-number.ts';
-import { type ChunkedData, type CompressedData, type FileData, hole } from './data.ts';
+import { type ChunkedData, type CompressedData, type DataOf, type FileData, hole } from './data.ts';
 import {
   chunkFormat,
   compactInode,
@@ -31,17 +31,19 @@ export interface InodeContext {
   readonly sizes: Float64Array;
   /** By `Node.index`: bytes behind the inode. */
   readonly tails: Uint16Array;
+  /** Of a file that is not empty. */
+  readonly dataOf: DataOf;
 }
 
 /**
  * Appends an inode with its xattrs and the map of its data, but without its tail: compact where that can hold it. Throws
  * ErofsError `unsupported`, naming the path, for what EROFS has no room for; `internal` when a file's data does not fit it.
  */
-export function writeInode(output: MetadataOutput, context: InodeContext, node: Node<FileData>): void {
+export function writeInode(output: MetadataOutput, context: InodeContext, node: Node<unknown>): void {
   const { blockSize, time } = context;
   const { inode, links, index } = node;
   const tail = context.tails[index]!;
-  const data = inode.type === 'file' && inode.size > 0 ? inode.content : undefined;
+  const data = inode.type === 'file' && inode.size > 0 ? context.dataOf(inode) : undefined;
   let size = 0;
   let place = 0;
   let layout: number = tail > 0 ? dataLayout.inline : dataLayout.plain;
@@ -62,7 +64,7 @@ export function writeInode(output: MetadataOutput, context: InodeContext, node: 
       size = inode.size;
       place = noBlock;
       if (data === undefined) break;
-      checkData(data, inode, node, context);
+      checkData(data, size, node, context);
       if (data.kind === 'chunked') {
         layout = dataLayout.chunked;
         place = Math.log2(data.chunkBytes / blockSize) + (hasDevices(data) ? chunkFormat.indexes : 0);
@@ -128,12 +130,7 @@ function deviceNumber(major: number, minor: number, path: ByteString): number {
   return (minor % 0x100) + major * 0x100 + Math.floor(minor / 0x100) * 0x100000;
 }
 
-function checkData(
-  data: FileData,
-  { size }: FileInode<FileData>,
-  node: Node<FileData>,
-  context: InodeContext,
-): void {
+function checkData(data: FileData, size: number, node: Node<unknown>, context: InodeContext): void {
   const { blockSize } = context;
   const fits =
     data.kind === 'plain' ||

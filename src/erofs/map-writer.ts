@@ -1,6 +1,6 @@
 import type { Node } from '../tree/index.ts';
 import { blockNumber } from './block-number.ts';
-import { type ChunkedData, type CompressedData, type FileData, hole } from './data.ts';
+import { type ChunkedData, type CompressedData, hole } from './data.ts';
 import {
   algorithmNumber,
   chunkIndex,
@@ -25,7 +25,7 @@ export function writeChunks(
   output: MetadataOutput,
   data: ChunkedData,
   blockSize: number,
-  node: Node<FileData>,
+  node: Node<unknown>,
 ): void {
   const { starts } = data;
   if (!hasDevices(data)) {
@@ -55,7 +55,7 @@ export function writeClusters(
   data: CompressedData,
   size: number,
   blockSize: number,
-  node: Node<FileData>,
+  node: Node<unknown>,
 ): void {
   const { starts, stored } = data;
   output.align(clusterHeader.size);

@@ -2,7 +2,7 @@ import type { Warnings } from '../error/index.ts';
 import { type Node, printable, type Tree } from '../tree/index.ts';
 import { unsupported } from './block-number.ts';
 import { commonTime } from './build-time.ts';
-import type { ErofsAlgorithm, FileData } from './data.ts';
+import type { DataOf, ErofsAlgorithm, FileData } from './data.ts';
 import { DirectoryWriter } from './directory-writer.ts';
 import { ErofsError } from './error.ts';
 import { type InodeContext, writeInode } from './inode-writer.ts';
@@ -12,9 +12,11 @@ import { inlineTail, Placement } from './placement.ts';
 import { type HeadOptions, longPrefixes } from './superblock-writer.ts';
 import { XattrWriter } from './xattr-writer.ts';
 
-export interface TreeOptions {
+export interface TreeOptions<C = FileData> {
+  /** Where the bytes of files lie; `content` says it if this is absent. */
+  readonly dataOf?: DataOf<C>;
   /** Fills `target` with what is behind the full blocks of an inline file; needed when the tree has one. */
-  readonly readTail?: (node: Node<FileData>, target: Uint8Array) => void;
+  readonly readTail?: (node: Node<C>, target: Uint8Array) => void;
   readonly warnings: Warnings;
 }
 
@@ -22,25 +24,27 @@ export interface TreeOptions {
 const maxTarget = 4095;
 
 /** What is between data and end: shared xattrs, blocks of directories and of long targets; then inodes. */
-export class TreeWriter {
+export class TreeWriter<C> {
   readonly nids: Float64Array;
   readonly time: InodeContext['time'];
   readonly extents = new Map<ErofsAlgorithm, number>();
   hasChunks = false;
   xattrStart = 0;
-  readonly #tree: Tree<FileData>;
-  readonly #options: HeadOptions & TreeOptions;
+  readonly #tree: Tree<C>;
+  readonly #options: HeadOptions & TreeOptions<C>;
+  readonly #dataOf: DataOf<C>;
   readonly #xattrs: XattrWriter;
   readonly #directories: DirectoryWriter;
   readonly #inodes: InodeContext;
   /** By `Node.index`, of directories: the first entry behind the inode. */
   readonly #firsts: Uint32Array;
 
-  constructor(tree: Tree<FileData>, options: HeadOptions & TreeOptions) {
+  constructor(tree: Tree<C>, options: HeadOptions & TreeOptions<C>) {
     const { nodes } = tree;
     const { blockSize, devices = [] } = options;
     this.#tree = tree;
     this.#options = options;
+    this.#dataOf = options.dataOf ?? (({ content }) => content as FileData);
     this.#xattrs = new XattrWriter(nodes, longPrefixes(options), options.warnings);
     this.time = commonTime(nodes);
     this.nids = new Float64Array(nodes.length);
@@ -54,6 +58,7 @@ export class TreeWriter {
       starts: new Float64Array(nodes.length),
       sizes: new Float64Array(nodes.length),
       tails: new Uint16Array(nodes.length),
+      dataOf: this.#dataOf as DataOf,
     };
     for (const node of nodes) this.#chooseTail(node);
   }
@@ -73,6 +78,8 @@ export class TreeWriter {
     for (const node of this.#tree.nodes) {
       const { inode, index } = node;
       if (inode.type === 'directory') {
+        // Most directories are small: the first run has found that they have no block of their own.
+        if (tails[index]! > 0 && this.#firsts[index] === 0) continue;
         starts[index] = output.position;
         const { size, tail } = this.#directories.writeBlocks(output, node);
         sizes[index] = size;
@@ -101,10 +108,7 @@ export class TreeWriter {
     const { nids } = this;
     const { nodes } = this.#tree;
     const start = output.position;
-    const order = new Uint32Array(nodes.length);
-    for (let index = 0; index < order.length; index++) order[index] = index;
-    order.sort((a, b) => nids[a]! - nids[b]!);
-    for (const index of order) {
+    for (const index of inOrderOf(nids)) {
       output.skipTo(start + nids[index]! * slotSize);
       const node = nodes[index]!;
       writeInode(output, this.#inodes, node);
@@ -112,12 +116,12 @@ export class TreeWriter {
     }
   }
 
-  #chooseTail(node: Node<FileData>): void {
+  #chooseTail(node: Node<C>): void {
     const { inode, index } = node;
     const { blockSize } = this.#options;
     const { tails } = this.#inodes;
     if (inode.type === 'file' && inode.size > 0) {
-      const data = inode.content;
+      const data = this.#dataOf(inode);
       if (data.kind === 'inline') tails[index] = inlineTail(inode.size, blockSize);
       else if (data.kind === 'chunked') this.hasChunks = true;
       else if (data.kind === 'compressed') {
@@ -137,20 +141,20 @@ export class TreeWriter {
   readonly #measure = new MetadataMeasure(0);
 
   /** Bytes of an inode without its tail. */
-  #measureInode(node: Node<FileData>): number {
+  #measureInode(node: Node<C>): number {
     this.#measure.position = 0;
     writeInode(this.#measure, this.#inodes, node);
     return this.#measure.position;
   }
 
-  #place(placement: Placement, node: Node<FileData>): void {
+  #place(placement: Placement, node: Node<C>): void {
     const head = this.#measureInode(node);
     const tail = this.#inodes.tails[node.index]!;
     const position = placement.place(head, tail, node.inode.type === 'symlink' && tail > 0);
     this.nids[node.index] = position / slotSize;
   }
 
-  #writeTail(output: MetadataOutput, node: Node<FileData>): void {
+  #writeTail(output: MetadataOutput, node: Node<C>): void {
     const { inode, index } = node;
     const tail = this.#inodes.tails[index]!;
     if (tail === 0) return;
@@ -164,4 +168,11 @@ export class TreeWriter {
       output.fill(tail, target => readTail(node, target));
     }
   }
+}
+
+/** The positions of different whole numbers, the smallest number first. Sorting plain numbers is many times as fast as asking which comes first. */
+function inOrderOf(numbers: Float64Array): Float64Array {
+  const { length } = numbers;
+  const keys = numbers.map((number, index) => number * length + index);
+  return keys.sort().map(key => key % length);
 }

@@ -1,3 +1,4 @@
+import { SlabPool } from '../bytes/pool/index.ts';
 import type { Warnings } from '../error/index.ts';
 import type { LayerLimits } from '../layer/index.ts';
 import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
@@ -32,6 +33,7 @@ export async function readLayers(
   const { limits, warnings, digests = false, known = [], keep = [], onRead } = options;
   const { onProgress = () => {}, onKept } = options;
   const unknown = layers.filter((_, layer) => known[layer] === undefined);
+  if (unknown.length === 0) return await recallLayers(known as readonly ReadLayer[], options);
   await using bench = new Workbench({ ...options, layers: unknown.length, outputs: 0 });
   const { slabs, ingest, check, fail } = bench;
   const pass = new DataPass({
@@ -64,6 +66,22 @@ export async function readLayers(
     return results;
   };
   return await bench.race(read());
+}
+
+/** Layers of which nothing has to be read take no thread. */
+async function recallLayers(
+  known: readonly ReadLayer[],
+  { limits, warnings, onRead }: ReadLayersOptions,
+): Promise<readonly ReadLayer[]> {
+  const slabs = new SlabPool(0);
+  const check = () => {};
+  const pass = new DataPass({
+    ...{ slabs, limits, warnings, check, onProgress: check },
+    ...{ sinks: [], first: true, firstId: 0 },
+  });
+  for (const layer of known) pass.recall(layer);
+  await Promise.all(known.map(async (layer, position) => await onRead?.(position, layer)));
+  return known;
 }
 
 const wantsNothing = () => false;

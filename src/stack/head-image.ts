@@ -1,10 +1,12 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { emptyFile, type FileData, FileLayout, hole, writeErofs } from '../erofs/index.ts';
+import { type FileData, hole } from '../erofs/data.ts';
+import { FileLayout } from '../erofs/file-layout.ts';
+import { writeErofs } from '../erofs/image-writer.ts';
 import { ShaleError, type Warnings, wrapErrno } from '../error/index.ts';
 import type { LayerFile } from '../layer/index.ts';
 import type { Content } from '../merge/index.ts';
-import { Extraction } from '../render/index.ts';
-import { mapContent, type Tree } from '../tree/index.ts';
+import { Extraction } from '../render/ingest/extraction.ts';
+import type { FileInode, Tree } from '../tree/index.ts';
 import { ImageOutput } from './image-output.ts';
 import { blockBytes, firstContent } from './layer-image.ts';
 
@@ -49,11 +51,9 @@ export function writeHeadImage(options: HeadImageOptions): number {
       copyContent(source, pieces, extraction);
     }
   }
-  const image = mapContent(tree, ({ size, content }) =>
-    size === 0 ? emptyFile : places.get(keyOf(content))!,
-  );
+  const dataOf = ({ content }: FileInode<Content>) => places.get(keyOf(content))!;
   using output = new ImageOutput(path, layout.end);
-  return output.finish(writeErofs(output, image, { blockSize: blockBytes, identity, warnings }));
+  return output.finish(writeErofs(output, tree, { blockSize: blockBytes, identity, dataOf, warnings }));
 }
 
 function keyOf({ layer, entry }: Content): string {

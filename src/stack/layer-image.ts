@@ -1,9 +1,12 @@
-import { emptyFile, type FileData, FileLayout, headSize, writeErofs } from '../erofs/index.ts';
+import type { ChunkedData, PlainData } from '../erofs/data.ts';
+import { FileLayout } from '../erofs/file-layout.ts';
+import { writeErofs } from '../erofs/image-writer.ts';
+import { headSize } from '../erofs/superblock-writer.ts';
 import type { Warnings } from '../error/index.ts';
 import type { LayerEntry } from '../layer/index.ts';
 import type { Content } from '../merge/index.ts';
 import type { Digest } from '../oci/index.ts';
-import { mapContent, type Tree } from '../tree/index.ts';
+import type { FileInode, Tree } from '../tree/index.ts';
 import { ImageOutput } from './image-output.ts';
 
 /** The block size of layer images, in bytes: the page size of every machine that mounts them. */
@@ -13,11 +16,30 @@ export const blockBytes = 4096;
 export const firstContent = headSize({ blockSize: blockBytes });
 
 /** Where the contents of a layer lie in its image: a function of the layer's index. */
-export interface LayerContents {
-  /** By position in the index; of files only. */
-  readonly data: readonly (FileData | undefined)[];
+export class LayerContents {
+  readonly #starts: Float64Array;
+  /** Of sparse files. */
+  readonly #chunked = new Map<number, ChunkedData>();
   /** Where they end, in bytes. */
   readonly end: number;
+
+  constructor(entries: readonly LayerEntry[]) {
+    const layout = new FileLayout(blockBytes, firstContent);
+    this.#starts = new Float64Array(entries.length);
+    for (let position = 0; position < entries.length; position++) {
+      const entry = entries[position]!;
+      if (entry.type !== 'file') continue;
+      this.#starts[position] = layout.end;
+      const data = layout.place(entry.size, entry.segments);
+      if (data.kind === 'chunked') this.#chunked.set(position, data);
+    }
+    this.end = layout.end;
+  }
+
+  /** Of the file at this position of the index; it is not empty. */
+  of(position: number): PlainData | ChunkedData {
+    return this.#chunked.get(position) ?? { kind: 'plain', start: this.#starts[position]! };
+  }
 }
 
 /**
@@ -25,11 +47,7 @@ export interface LayerContents {
  * whoever has the index knows where a content is, without having the image.
  */
 export function locateContents(entries: readonly LayerEntry[]): LayerContents {
-  const layout = new FileLayout(blockBytes, firstContent);
-  const data = entries.map(entry =>
-    entry.type === 'file' ? layout.place(entry.size, entry.segments) : undefined,
-  );
-  return { data, end: layout.end };
+  return new LayerContents(entries);
 }
 
 export interface LayerImageOptions {
@@ -44,9 +62,9 @@ export interface LayerImageOptions {
 
 /** Makes a filesystem of the contents in a file. Returns its size in bytes; it is not synced. */
 export function writeLayerImage({ path, diffId, entries, tree, warnings }: LayerImageOptions): number {
-  const { data, end } = locateContents(entries);
-  using output = new ImageOutput(path, end);
-  const image = mapContent(tree, file => (file.size === 0 ? emptyFile : data[file.content.entry]!));
+  const contents = locateContents(entries);
+  using output = new ImageOutput(path, contents.end);
+  const dataOf = ({ content }: FileInode<Content>) => contents.of(content.entry);
   const identity = Buffer.from(diffId);
-  return output.finish(writeErofs(output, image, { blockSize: blockBytes, identity, warnings }));
+  return output.finish(writeErofs(output, tree, { blockSize: blockBytes, identity, dataOf, warnings }));
 }

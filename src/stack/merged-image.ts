@@ -1,11 +1,14 @@
-import { emptyFile, type FileData, headSize, hole, singleChunk, writeErofs } from '../erofs/index.ts';
+import { type ChunkedData, hole, type PlainData } from '../erofs/data.ts';
+import { singleChunk } from '../erofs/file-layout.ts';
+import { writeErofs } from '../erofs/image-writer.ts';
+import { headSize } from '../erofs/superblock-writer.ts';
 import type { Warnings } from '../error/index.ts';
 import type { LayerEntry } from '../layer/index.ts';
 import type { Content } from '../merge/index.ts';
 import type { Digest } from '../oci/index.ts';
-import { type FileInode, mapContent, type Tree } from '../tree/index.ts';
+import type { FileInode, Tree } from '../tree/index.ts';
 import { ImageOutput } from './image-output.ts';
-import { blockBytes, type LayerContents, locateContents } from './layer-image.ts';
+import { blockBytes, locateContents } from './layer-image.ts';
 import { layerName } from './layer-name.ts';
 import { findUsedLayers } from './used-layers.ts';
 
@@ -39,30 +42,19 @@ export function writeMergedImage({ path, layers, tree, identity, warnings }: Mer
     tag: layerName(layers[layer]!.diffId),
     bytes: contents.get(layer)!.end,
   }));
-  const image = mapContent(tree, file =>
-    file.size === 0 ? emptyFile : pointTo(file, contents, numbers.get(file.content.layer)!),
-  );
-  const options = { blockSize: blockBytes, identity, devices, warnings } as const;
+  const dataOf = ({ size, content: { layer, entry } }: FileInode<Content>) =>
+    pointTo(contents.get(layer)!.of(entry), size, numbers.get(layer)!);
+  const options = { blockSize: blockBytes, identity, devices, dataOf, warnings } as const;
   using output = new ImageOutput(path, headSize(options));
-  return output.finish(writeErofs(output, image, options));
+  return output.finish(writeErofs(output, tree, options));
 }
 
 /** The same bytes, seen from another image. */
-function pointTo(
-  { size, content }: FileInode<Content>,
-  contents: ReadonlyMap<number, LayerContents>,
-  device: number,
-): FileData {
-  const data = contents.get(content.layer)!.data[content.entry]!;
+function pointTo(data: PlainData | ChunkedData, size: number, device: number): ChunkedData {
   if (data.kind === 'plain') {
     const chunkBytes = singleChunk(size, blockBytes);
     return { kind: 'chunked', chunkBytes, starts: [data.start], devices: [device] };
   }
-  const { chunkBytes, starts } = data as Extract<FileData, { kind: 'chunked' }>;
-  return {
-    kind: 'chunked',
-    chunkBytes,
-    starts,
-    devices: Uint16Array.from(starts, start => (start === hole ? 0 : device)),
-  };
+  const devices = Uint16Array.from(data.starts, start => (start === hole ? 0 : device));
+  return { ...data, devices };
 }

@@ -93,8 +93,8 @@ export const erofsForm: LayerForm = {
     return writeLayerImage({ path, diffId, entries: read.entries, tree: project(read), warnings });
   },
   locate({ entries }) {
-    const { data } = locateContents(entries);
-    return (file, entry) => piecesInImage(file, data[entry]!);
+    const contents = locateContents(entries);
+    return (file, entry) => piecesInImage(file, contents.of(entry));
   },
   writeMerged({ layers, ...request }) {
     const merged = layers.map(({ diffId, read }) => ({ diffId, entries: read.entries }));
