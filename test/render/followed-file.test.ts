@@ -1,10 +1,11 @@
 /** Hashes computed behind a writer, whatever it writes again, cuts off or leaves out, are those of the file. */
 import assert from 'node:assert/strict';
+import { fstatSync } from 'node:fs';
 import { test } from 'node:test';
 import { createAtomicFile } from '../../src/host/index.ts';
 import { fileAccess } from '../../src/render/sink/file-access.ts';
 import { FollowedFile } from '../../src/render/sink/followed-file.ts';
-import { measureFile } from '../../src/verity/index.ts';
+import { measureFile, VerityFollower } from '../../src/verity/index.ts';
 import { createScratch } from '../host/scratch.ts';
 import { createRandom, type Random, readSeed } from '../model/random.ts';
 
@@ -53,4 +54,27 @@ test(`what is measured on the way is what is measured afterwards (SEED=${seed})`
     await file.commit();
     assert.deepEqual(file.measured, await measureFile(path), `round ${round}`);
   }
+});
+
+test('what is written straight on is announced once it is there, and hashed once', async context => {
+  using scratch = createScratch();
+  const advance = context.mock.method(VerityFollower.prototype, 'advance');
+  const finish = context.mock.method(VerityFollower.prototype, 'finish');
+  await using file = new FollowedFile(await createAtomicFile(`${scratch.path}/file`), assert.ifError);
+  const access = fileAccess(file);
+  const chunk = Buffer.alloc(mebibyte, 7);
+  let told = 0;
+  for (let position = 0; position < 4 * mebibyte; position += chunk.length) {
+    const before = fstatSync(file.fd).size;
+    advance.mock.mockImplementation((end: number) => {
+      told += 1;
+      assert.equal(end, before + chunk.length);
+      assert.equal(fstatSync(file.fd).size, end);
+    });
+    access.writeAt(position, [chunk]);
+  }
+  advance.mock.restore();
+  await file.commit();
+  assert.equal(told, 4);
+  assert.deepEqual(finish.mock.calls[0]!.arguments[0].rewritten, []);
 });

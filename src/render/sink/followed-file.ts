@@ -44,8 +44,10 @@ export class FollowedFile implements ImageFile {
 
   /** Something was written through the descriptor. */
   wrote(position: number, length: number): void {
+    // Whoever writes through the descriptor says first, by writing nothing, how large the file will be.
+    if (length === 0) return;
     const end = position + length;
-    if (position < this.#announced && length > 0) {
+    if (position < this.#announced) {
       this.#rewritten.push([position, Math.min(end, this.#announced)]);
     }
     if (end <= this.#announced) return;
