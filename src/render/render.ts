@@ -49,7 +49,14 @@ export async function render(
   await using stack = new AsyncDisposableStack();
   const sinks = await openSinks(bench);
   for (const sink of sinks) stack.use(sink);
-  const rendered = await bench.race(new Rendering(layers, bench, sinks, options).run());
+  // It works on files that the sinks have open: they must not close them before it has ended, however that may be.
+  let completing: Promise<void> | undefined;
+  stack.defer(async () => await completing?.catch(() => {}));
+  const onComplete = async () => {
+    completing = options.onComplete?.();
+    await completing;
+  };
+  const rendered = await bench.race(new Rendering(layers, bench, sinks, { ...options, onComplete }).run());
   // From here on nothing is stopped half-way: an abort that comes now is too late. What can still fail, first.
   const fallible = ({ format }: Sink) => (format === 'directory' ? 0 : 1);
   const outputs = new Map<Sink, Output>();

@@ -22,6 +22,8 @@ import { render } from '../../src/engine/render.ts';
 import { renderStack, type StackFile, type StackResult } from '../../src/engine/stack/index.ts';
 import { filesOf } from '../../src/engine/stack/manifest.ts';
 import { verify } from '../../src/engine/verify/index.ts';
+import { verifyRootHash } from '../../src/engine/verify/root-hash.ts';
+import type { ShaleError } from '../../src/error/index.ts';
 import { layer, sample, shale, writeImage } from '../cli/fixture.ts';
 import { startFakeRegistry } from '../registry/fake.ts';
 import { noise, noisyImage } from '../registry/image.ts';
@@ -156,6 +158,34 @@ test('what fails leaves nothing, and what was there', async () => {
   mkdirSync(`${file}.verity`);
   await assert.rejects(render(source, outputs, { hashTree: 'beside' }), { code: 'invalid' });
   assert.deepEqual(readdirSync(out).sort(), ['root.erofs', 'root.erofs.verity']);
+});
+
+test('an abort at any moment of the hashing: all or nothing', async t => {
+  using scratch = new Scratch();
+  const source = await writeImage(scratch.file('layout'), [layer({ noise: { content: noise(30_000_000) } })]);
+  let cancelled = 0;
+  for (const [index, delay] of [0, 20, 40, 60, 80, 120, 160, 300].entries()) {
+    const out = scratch.directory(`out-${index}`);
+    const controller = new AbortController();
+    const onProgress = ({ type }: { type: string }) => {
+      if (type === 'finish') setTimeout(() => controller.abort(), delay);
+    };
+    const hashTree = index % 2 === 0 ? 'append' : 'beside';
+    const target = { path: path.join(out, 'root.erofs') };
+    try {
+      const { outputs } = await render(source, [target], {
+        ...{ hashTree, jobs: 1, signal: controller.signal, onProgress },
+      });
+      const { path: file, rootHash } = outputs[0]!;
+      await verifyRootHash(file, { rootHash });
+    } catch (error) {
+      assert.equal((error as ShaleError).code, 'cancelled');
+      assert.deepEqual(readdirSync(out), []);
+      cancelled += 1;
+    }
+  }
+  t.diagnostic(`${cancelled} cancelled`);
+  assert.ok(cancelled > 0);
 });
 
 const tmpfs = requires({ root: true, mounts: ['tmpfs'] });
