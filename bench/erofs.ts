@@ -91,7 +91,9 @@ try {
   }
   if (wants('changed')) compete('Another top layer', changeLayer(stack, followers), ['shale, layers, all']);
   if (wants('merged')) {
-    compete('Layers cached, merged anew', mergeCached(stack, followers), ['shale, layers, merged, all']);
+    compete('Layers cached, merged anew', mergeCached(stack, followers, mkfs), [
+      'shale, layers, merged, all',
+    ]);
     const results = await mergeInProcess(stack, followers, unusedFollower(rounds), scratch);
     const [whole] = results;
     show('The same in a process that runs already', [

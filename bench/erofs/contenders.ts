@@ -59,8 +59,7 @@ export function convertImage(image: BenchImage, mkfs: Mkfs): readonly Contender[
   const compressed = ['lz4', 'zstd'].map(name =>
     render(`shale, flat, ${name}`, source, 'out.erofs', `--compression ${name}`),
   );
-  const all = (extension: string) =>
-    Array.from({ length: count }, (_, index) => `${index}.${extension}`).join(' ');
+  const all = Array.from({ length: count }, (_, index) => `${index}.erofs`).join(' ');
   return [
     render('shale, flat', source, 'out.erofs'),
     ...compressed,
@@ -68,7 +67,7 @@ export function convertImage(image: BenchImage, mkfs: Mkfs): readonly Contender[
     render('shale, merged', source, 'out', '--layers --merged --root cache'),
     render('shale, tar-index', source, 'out', '--tar-index --root cache'),
     render('shale, tar-index, merged', source, 'out', '--tar-index --merged --root cache'),
-    render('shale, squashfs', source, 'out.sqfs'),
+    render('shale, squashfs, zstd', source, 'out.sqfs', '--compression zstd'),
     eachLayer('mkfs.erofs', image, [mkfs], `${mkfs} --quiet --tar=f --aufs $0.erofs`, 'sync *.erofs', 1),
     eachLayer(
       'mkfs.erofs, two at once',
@@ -79,11 +78,12 @@ export function convertImage(image: BenchImage, mkfs: Mkfs): readonly Contender[
       2,
     ),
     eachLayer(
+      // It merges no images with inline data.
       'mkfs.erofs, two at once, then merged',
       image,
       [mkfs],
-      `${mkfs} --quiet --tar=f --aufs $0.erofs`,
-      `${mkfs} --quiet merged.erofs ${all('erofs')} && sync *.erofs`,
+      `${mkfs} --quiet --tar=f --aufs -Enoinline_data $0.erofs`,
+      `${mkfs} --quiet --ovlfs-strip=1 merged.erofs ${all} && sync *.erofs`,
       2,
     ),
     eachLayer('tar -x', image, ['tar'], `(mkdir $0 && ${extract} -C $0)`, 'sync -f .', 1),
@@ -135,7 +135,9 @@ export function changeLayer(image: BenchImage, followers: Followers): readonly C
 }
 
 /** All layers are there, and what they hold is known: only the metadata of the whole is missing. */
-export function mergeCached(image: BenchImage, followers: Followers): readonly Contender[] {
+export function mergeCached(image: BenchImage, followers: Followers, mkfs: Mkfs): readonly Contender[] {
+  const layers = `${followers.cache}.mkfs`;
+  const all = findLayers(image).map((_, index) => `${layers}/${index}.erofs`);
   const merging = (form: string, index: number): Contender => {
     const begin = once(() => fill(image, form, followers));
     const contender = follow(`shale, ${nameOf(form)}, layers cached`, `${form} --merged`, followers, index);
@@ -154,6 +156,18 @@ export function mergeCached(image: BenchImage, followers: Followers): readonly C
     render('shale, layers, merged, all', `oci:${image.directory}`, 'out', '--layers --merged --root cache'),
     merging('--layers', stackForms.length),
     merging('--tar-index', stackForms.length + 1),
+    {
+      name: 'mkfs.erofs, of its layers',
+      needs: [mkfs],
+      prepare: once(() => {
+        empty(layers);
+        for (const [index, layer] of findLayers(image).entries()) {
+          const convert = `${mkfs} --quiet --tar=f --aufs -Enoinline_data ${all[index]}`;
+          run('bash', ['-c', `set -o pipefail; igzip -dc < ${layer} | ${convert}`]);
+        }
+      }),
+      command: () => `${mkfs} --quiet --ovlfs-strip=1 merged.erofs ${all.join(' ')} && sync merged.erofs`,
+    },
     { name: 'shale --help', needs: [], command: () => `${shale} --help` },
   ];
 }
