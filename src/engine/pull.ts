@@ -9,6 +9,7 @@ import { renderImage } from './render.ts';
 import { modificationTime } from './result.ts';
 import { recallImage } from './reuse.ts';
 import { type OpenedImage, withSource } from './source.ts';
+import { leaseStack } from './stack/lease.ts';
 import type { StackManifest } from './stack/manifest.ts';
 import { completeForm, type StackForm, type StackRequest } from './stack/request.ts';
 
@@ -83,6 +84,8 @@ export async function pull(reference: string, options: PullRequest = {}): Promis
     const { image, store } = opened.pulled!;
     // What the cache has is told apart now: it will have everything in a moment.
     const { upToDate, layers } = image;
+    // Until the image is kept, which keeps them then.
+    using _lease = form && leaseStack(store, image);
     const artifact = form ? undefined : await makeArtifact(opened, image, store, request, options);
     const stack = form && (await keepStack(opened, image, store, form, options));
     await image.keep();

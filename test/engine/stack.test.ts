@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { renderStack, type StackManifest, type StackRequest } from '../../src/engine/stack/index.ts';
 import { ShaleError } from '../../src/error/index.ts';
+import { openStore, Store } from '../../src/store/index.ts';
 import { sha256 } from '../archive/fixture.ts';
 import { newErofsTool, requiresNewErofs } from '../erofs-tools.ts';
 import { mountErofs, mountOverlay } from '../kernel-mount.ts';
@@ -135,6 +136,28 @@ test('a stack replaces a stack, and nothing else', async () => {
   }
   await assert.rejects(renderStack(one, scratch.file('no', 'where'), {}, options), { code: 'not-found' });
   assert.equal(readFileSync(scratch.file('file'), 'utf8'), 'mine');
+});
+
+test('gc, whenever it comes, leaves what is about to be put in its place', async context => {
+  using scratch = new Scratch();
+  const root = scratch.file('cache');
+  const link = Store.prototype.linkArtifact;
+  let linked = 0;
+  context.mock.method(
+    Store.prototype,
+    'linkArtifact',
+    async function (this: Store, ...given: Parameters<typeof link>) {
+      assert.deepEqual(this.collectGarbage().removed, []);
+      linked += 1;
+      return await link.apply(this, given);
+    },
+  );
+  const source = await layout(scratch, 'layout', [base, app(1)]);
+  await renderStack(source, scratch.file('stack'), { overlay: true, merged: true }, { platform, root });
+  assert.equal(linked, 4);
+  // No image of the cache has these layers: nothing keeps them now.
+  await using store = await openStore({ root });
+  assert.equal(store.collectGarbage().removed.filter(({ kind }) => kind === 'artifact').length, 4);
 });
 
 test('a damaged layer, or an abort, leaves nothing', async () => {

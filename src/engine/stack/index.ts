@@ -5,6 +5,7 @@ import { type ImageOptions, summarise, type WarningSummary } from '../options.ts
 import { describeImage, type RenderResult } from '../result.ts';
 import { withSource } from '../source.ts';
 import { describeStack } from './describe.ts';
+import { leaseStack } from './lease.ts';
 import { makeStack } from './make.ts';
 import { filesOf, manifestName, type StackFile, type StackManifest } from './manifest.ts';
 import { openCache } from './open-cache.ts';
@@ -46,6 +47,7 @@ export async function renderStack(
   checkPlace(path);
   return await withSource(source, options, async opened => {
     await using cache = await openCache(opened, path, options);
+    using _lease = leaseStack(cache.store, opened.image);
     const made = await makeStack(opened, cache.store, form, options);
     const { files, ...described } = describeStack(opened.image, made);
     const { jobs, hashTree, seal } = options;

@@ -37,7 +37,7 @@ export interface MadeStack {
   readonly made: number;
 }
 
-/** Makes what the cache does not have of a stack: layers in parallel, straight from where they come. */
+/** Makes what the cache does not have of a stack: layers in parallel, straight from where they come. The caller has a lease (`leaseStack`). */
 export async function makeStack(
   opened: OpenedImage,
   store: Store,

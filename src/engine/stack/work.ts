@@ -15,17 +15,12 @@ import type { StackForm } from './request.ts';
 export class StackWork implements AsyncDisposable {
   readonly #opened: OpenedImage;
   readonly #store: Store;
-  readonly #lease: Disposable & { release(): void };
   readonly #drafts = new AsyncDisposableStack();
   #made = 0;
 
   constructor(opened: OpenedImage, store: Store) {
-    const { image } = opened;
     this.#opened = opened;
     this.#store = store;
-    // Found now, needed later: gc must not come in between.
-    const digests = [image.manifestDigest ?? image.configDigest, ...image.layers.map(({ diffId }) => diffId)];
-    this.#lease = store.lease(`stack of ${image.reference}`, digests);
   }
 
   /** How many files were made, and not found. */
@@ -106,8 +101,6 @@ export class StackWork implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#drafts.disposeAsync();
-    this.#lease.release();
-    this.#lease[Symbol.dispose]();
   }
 
   async #begin(key: ArtifactKey, extension: string): Promise<ArtifactDraft | StoredArtifact> {
