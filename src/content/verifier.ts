@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type Digest, digestAlgorithm } from '../oci/digest.ts';
+import { type Digest, digestAlgorithm, parseDigest } from '../oci/digest.ts';
 import type { Bytes } from './contract.ts';
 import { ContentError } from './error.ts';
 
@@ -48,6 +48,13 @@ export class DigestVerifier {
       throw this.#corrupt(`it has more than ${size} bytes`, { size: this.#size });
     }
     this.#hash.update(chunk);
+  }
+
+  /** What the digest would be with so many zeros behind. */
+  padded(zeros: number): Digest {
+    const algorithm = digestAlgorithm(this.#expected.digest);
+    const hash = this.#hash.copy().update(new Uint8Array(zeros));
+    return parseDigest(`${algorithm}:${hash.digest('hex')}`);
   }
 
   /** Call once, after the last chunk. */

@@ -1,6 +1,7 @@
 import type { SlabPool } from '../bytes/pool/index.ts';
 import { ShaleError, type WarningReport, type Warnings } from '../error/index.ts';
 import { createExhausted, decodeEntries, type LayerEntry, type LayerLimits } from '../layer/index.ts';
+import type { Digest } from '../oci/index.ts';
 import type { LayerReading } from './ingest/ingest-pool.ts';
 import { type IngestBatch, ingestEvent } from './ingest/protocol.ts';
 import type { Sink } from './sink/sink.ts';
@@ -34,6 +35,8 @@ export interface ReadLayer {
   readonly size: number;
   /** Of reading it. */
   readonly warnings: WarningReport;
+  /** Of the file that its tar was put into by this reading. */
+  readonly teeDigest?: Digest | undefined;
 }
 
 /**
@@ -91,9 +94,9 @@ export class DataPass {
       this.#options.onKept?.(reading.layer, batch.kept);
     }
     if (state.left > 0) throw new ShaleError('internal', `layer ${reading.layer} ended inside a file`);
-    const { compression, size, warnings } = reading.end!;
+    const { compression, size, warnings, teeDigest } = reading.end!;
     if (this.#options.first) this.#options.warnings.absorb(warnings);
-    return { entries, digests: Buffer.concat(digests), compression, size, warnings };
+    return { entries, digests: Buffer.concat(digests), compression, size, warnings, teeDigest };
   }
 
   /** Takes a layer over that was read before: it counts for the limits, and its warnings are heard. */

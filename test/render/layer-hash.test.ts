@@ -40,13 +40,16 @@ for (const jobs of [1, 2, 4, 6]) {
   test(`layers one after the other and beside each other, ${jobs} jobs`, async () => {
     using scratch = createScratch();
     for (const some of [tars.slice(0, 1), tars]) {
-      const keep = some.map((_, layer) => ({ tee: { path: scratch.at(`${layer}.tar`), blockBytes: 512 } }));
+      const keep = some.map((_, layer) => ({ tee: { path: scratch.at(`${layer}.tar`), blockBytes: 4096 } }));
       for (const { tee } of keep) writeFileSync(tee.path, '');
       const layers = some.map((tar, layer) => createLayer(scratch.at(`${layer}.gz`), tar));
       const read = await readLayers(layers, { ...common, jobs, keep });
       for (const [layer, tar] of some.entries()) {
         assert.equal(read[layer]!.size, tar.length);
-        assert.ok(readFileSync(keep[layer]!.tee.path).equals(tar));
+        const file = readFileSync(keep[layer]!.tee.path);
+        assert.ok(file.subarray(0, tar.length).equals(tar));
+        assert.equal(file.length, Math.ceil(tar.length / 4096) * 4096);
+        assert.equal(read[layer]!.teeDigest, `sha256:${sha256(file)}`);
       }
     }
   });

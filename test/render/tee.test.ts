@@ -61,6 +61,7 @@ test('every byte of every layer, whatever its compression', async () => {
     const written = readFileSync(targets[layer]!.path);
     assert.ok(written.subarray(0, tar.length).equals(tar), `layer ${layer}`);
     assert.equal(written.length, Math.ceil(tar.length / 512) * 512);
+    assert.equal(results[layer]!.teeDigest, `sha256:${sha256(written)}`);
     assert.ok(written.subarray(tar.length).every(byte => byte === 0));
     for (const entry of results[layer]!.entries) {
       assert.ok(entry.type === 'file');

@@ -119,8 +119,9 @@ export const tarForm: LayerForm = {
   },
   head: 0,
   finish: ({ read }) => Math.ceil(read.size / tarPadding) * tarPadding,
-  digest: ({ diffId, read }) =>
-    read.size % tarPadding === 0 && digestAlgorithm(diffId) === 'sha256' ? diffId : undefined,
+  // The cache knows files by their sha256.
+  digest: ({ read: { teeDigest } }) =>
+    teeDigest !== undefined && digestAlgorithm(teeDigest) === 'sha256' ? teeDigest : undefined,
   index: {
     key: diffId => ({
       ...{ diffId, format: 'layer-tar-index', versions: versions() },

@@ -6,13 +6,13 @@ const repliesWord = 1;
 /** 64-bit words: what is requested. */
 const offsetWord = 1;
 const lengthWord = 2;
-/** Where the digest is put, and its bytes at the most. */
+/** Where two digests are put, and their bytes at the most. */
 const digestAt = 32;
-const digestBytes = 64;
+const digestBytes = 128;
 /** How long a thread sleeps before it looks whether it is still wanted, in milliseconds. */
 const nap = 100;
 
-/** In place of an offset: no more comes, the digest is wanted, or nothing is. */
+/** In place of an offset: no more comes, digests are wanted, also the one with `length` zeros behind; or nothing is. */
 export const hashEnd = -1;
 export const hashAbandon = -2;
 

@@ -20,7 +20,11 @@ function hashLayer(algorithm: string): void {
   for (let request = line.next(ending); request !== undefined; request = line.next(ending)) {
     const { offset, length } = request;
     if (offset >= 0) hash.update(bytes.subarray(offset, offset + length));
-    line.reply(offset === hashEnd ? hash.digest() : undefined);
+    if (offset !== hashEnd) line.reply();
+    else {
+      const padded = hash.copy().update(new Uint8Array(length)).digest();
+      line.reply(Buffer.concat([hash.digest(), padded]));
+    }
     if (offset < 0) return;
   }
 }

@@ -1,5 +1,5 @@
 import { checkDigest } from '../../content/verifier.ts';
-import { type Digest, digestAlgorithm, digestHex } from '../../oci/index.ts';
+import { type Digest, digestAlgorithm, digestHex, parseDigest } from '../../oci/index.ts';
 import { HashLine, hashAbandon, hashEnd } from './hash-line.ts';
 
 /** Compares a layer with its diffID, which another thread computes meanwhile. */
@@ -23,15 +23,17 @@ export class LayerHash implements Disposable {
     this.#size += length;
   }
 
-  /** ContentError `corrupt` if it is another layer. */
-  finish(): void {
-    this.#line.request(hashEnd, 0, this.#ending);
+  /** ContentError `corrupt` if it is another layer. Returns the digest of the layer with so many zeros behind it. */
+  finish(padding: number): Digest {
+    this.#line.request(hashEnd, padding, this.#ending);
     this.#line.settle(this.#ending);
     this.#isDone = true;
     const algorithm = digestAlgorithm(this.#diffId);
-    const hex = this.#line.digest(digestHex(this.#diffId).length / 2).toString('hex');
-    const digest = `${algorithm}:${hex}`;
+    const digits = digestHex(this.#diffId).length;
+    const hex = this.#line.digest(digits).toString('hex');
+    const digest = `${algorithm}:${hex.slice(0, digits)}`;
     checkDigest({ digest: this.#diffId }, { size: this.#size, digest }, 'the uncompressed layer');
+    return parseDigest(`${algorithm}:${hex.slice(digits)}`);
   }
 
   [Symbol.dispose](): void {

@@ -183,14 +183,17 @@ export class LayerIngest implements TarHandler {
       const { terminated } = this.#parser.finish();
       this.#path = '';
       blob.verify();
+      const padding = this.#tee?.paddingOf(this.#produced) ?? 0;
+      const local = diffId?.padded(padding);
       diffId?.finish();
       this.#hash(elsewhere);
-      elsewhere?.finish();
+      const padded = elsewhere?.finish(padding) ?? local;
       if (!terminated) this.#warnUnterminated();
       this.#post(blob.read);
       this.#tee?.finish();
       const compression = decoder.compression ?? 'none';
-      return { kind: 'end', warnings: this.#warnings.report(), compression, size: this.#produced };
+      const [warnings, teeDigest] = [this.#warnings.report(), this.#tee && padded];
+      return { kind: 'end', warnings, compression, size: this.#produced, teeDigest };
     } finally {
       decoder.close();
     }

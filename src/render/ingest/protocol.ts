@@ -87,6 +87,8 @@ export interface IngestEnd {
   readonly compression: string;
   /** Bytes, uncompressed. */
   readonly size: number;
+  /** Of the file that the layer's tar is in, if it was put into one. */
+  readonly teeDigest?: Digest | undefined;
 }
 
 export interface IngestFailure {

@@ -41,10 +41,15 @@ export class Tee implements Disposable {
     this.#position += bytes.length;
   }
 
+  /** How many zeros belong behind `size` bytes. */
+  paddingOf(size: number): number {
+    const { blockBytes } = this.#target;
+    return (blockBytes - (size % blockBytes)) % blockBytes;
+  }
+
   /** All bytes were written. */
   finish(): void {
-    const over = this.#position % this.#target.blockBytes;
-    if (over > 0) this.write(new Uint8Array(this.#target.blockBytes - over));
+    this.write(new Uint8Array(this.paddingOf(this.#position)));
   }
 
   [Symbol.dispose](): void {
