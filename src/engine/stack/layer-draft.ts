@@ -6,14 +6,16 @@ import { VerityFollower } from '../../verity/index.ts';
 /** A layer's file on its way: hashed while an ingest thread writes it. */
 export class LayerDraft implements AsyncDisposable {
   readonly #draft: ArtifactDraft;
-  readonly #file: number;
   readonly #follower: VerityFollower;
+  readonly #open = new AsyncDisposableStack();
 
   /** The file must be there. Whatever fails in hashing it, `commit` fails with. */
   constructor(draft: ArtifactDraft) {
+    const { path } = draft;
+    const fd = openSync(path, 'r');
     this.#draft = draft;
-    this.#file = openSync(draft.path, 'r');
-    this.#follower = new VerityFollower({ path: draft.path, fd: this.#file });
+    this.#open.defer(() => closeSync(fd));
+    this.#follower = this.#open.use(new VerityFollower({ path, fd }));
   }
 
   get path(): string {
@@ -37,11 +39,12 @@ export class LayerDraft implements AsyncDisposable {
   ): Promise<StoredArtifact> {
     const { head, digest, signal } = options;
     const { tree: _, ...measured } = await this.#follower.finish({ size, rewritten: [[0, head]] });
+    // Now, not when the last of many layers is done: it has a thread.
+    await this.#open.disposeAsync();
     return await this.#draft.commit({ size, digest, measured, signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#follower[Symbol.asyncDispose]();
-    closeSync(this.#file);
+    await this.#open.disposeAsync();
   }
 }
