@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Sink } from '../render/index.ts';
 import { render as renderLayers } from '../render/render.ts';
 import { hasBlockThreads, openSink } from '../render/target.ts';
+import { imageIdentity } from './image-identity.ts';
 import { checkIntegrity, type IntegrityRequest, OutputHashing } from './integrity/index.ts';
 import { storeIndexes } from './layer-index.ts';
 import { type ImageOptions, summarise } from './options.ts';
@@ -83,11 +83,4 @@ export async function renderImage(
     layersReadAgain: rendered.readAgain,
     warnings: summarise(warnings),
   };
-}
-
-/** What an image's root filesystem is made of, whatever its manifest is called: a digest of the diffIDs of its layers. */
-function imageIdentity(layers: readonly { readonly diffId: string }[]): Uint8Array {
-  const hash = createHash('sha256');
-  for (const { diffId } of layers) hash.update(`${diffId}\n`);
-  return hash.digest();
 }

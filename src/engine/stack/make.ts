@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import type { LayerFile } from '../../layer/index.ts';
 import { type Content, merge } from '../../merge/index.ts';
-import type { Digest } from '../../oci/index.ts';
 import { overlayPlan } from '../../overlay/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
 import { findUsedLayers, writeHeadImage } from '../../stack/index.ts';
 import type { Store, StoredArtifact } from '../../store/index.ts';
+import { imageIdentity } from '../image-identity.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
 import { shaleVersion } from '../version.ts';
@@ -53,7 +52,7 @@ export async function makeStack(
   const layers = image.layers.map(({ diffId }, layer) => ({
     ...{ diffId, path: files[layer]!.path, read: read[layer]! },
   }));
-  const identity = identityOf(image.layers);
+  const identity = imageIdentity(image.layers);
   const key = (format: string) => ({
     ...{ manifest: image.manifestDigest ?? image.configDigest, format },
     ...{ options: { layers: form.extension, xattrs: overlayXattrs }, versions: { shale: shaleVersion() } },
@@ -88,11 +87,4 @@ function createFinder(form: LayerForm, layers: readonly KeptLayer[], contents: r
     const file = read.entries[entry] as LayerFile;
     return { path, file, pieces: located.get(layer)!(file, entry) };
   };
-}
-
-/** What stands for all contents of an image: goes into the UUID of what is made of them. */
-function identityOf(layers: readonly { readonly diffId: Digest }[]): Uint8Array {
-  const hash = createHash('sha256');
-  for (const { diffId } of layers) hash.update(`${diffId}\n`);
-  return hash.digest();
 }
