@@ -1,5 +1,6 @@
 import { SlabPool } from '../bytes/pool/index.ts';
 import type { Warnings } from '../error/index.ts';
+import { throwIfAborted } from '../host/index.ts';
 import type { LayerLimits } from '../layer/index.ts';
 import { DataPass, type LayerProgress, type ReadLayer } from './data-pass.ts';
 import type { IngestRequest } from './ingest/protocol.ts';
@@ -71,8 +72,9 @@ export async function readLayers(
 /** Layers of which nothing has to be read take no thread. */
 async function recallLayers(
   known: readonly ReadLayer[],
-  { limits, warnings, onRead }: ReadLayersOptions,
+  { limits, warnings, signal, onRead }: ReadLayersOptions,
 ): Promise<readonly ReadLayer[]> {
+  throwIfAborted(signal);
   const slabs = new SlabPool(0);
   const check = () => {};
   const pass = new DataPass({

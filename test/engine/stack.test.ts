@@ -172,7 +172,20 @@ test('a damaged layer, or an abort, leaves nothing', async () => {
   const aborted = renderStack(good, scratch.file('a'), {}, { platform, root, signal: AbortSignal.abort() });
   await assert.rejects(aborted, { code: 'cancelled' });
   assert.ok(!existsSync(scratch.file('a')));
-  assert.deepEqual(readdirSync(scratch.path).sort(), ['bent', 'cache', 'good']);
+  // Nor where nothing would have to be read.
+  const full = scratch.file('full');
+  await renderStack(good, scratch.file('b'), {}, { platform, root: full });
+  const late = renderStack(
+    good,
+    scratch.file('a'),
+    {},
+    {
+      ...{ platform, root: full, signal: AbortSignal.abort() },
+    },
+  );
+  await assert.rejects(late, { code: 'cancelled' });
+  assert.ok(!existsSync(scratch.file('a')));
+  assert.deepEqual(readdirSync(scratch.path).sort(), ['b', 'bent', 'cache', 'full', 'good']);
   assert.deepEqual(
     readdirSync(join(root, 'artifacts')).filter(name => name.includes('draft')),
     [],

@@ -60,7 +60,7 @@ export class TailSpool implements TailStore, Disposable {
     this.#written = 0;
     this.#filled = 0;
     this.#windows.clear();
-    if (this.#file >= 0) ftruncateSync(this.#file, 0);
+    if (this.#file >= 0) this.#attempt('cut', () => ftruncateSync(this.#file, 0));
   }
 
   [Symbol.dispose](): void {
@@ -70,11 +70,7 @@ export class TailSpool implements TailStore, Disposable {
 
   #spill(): void {
     if (this.#file < 0) this.#file = openNameless(this.#directory);
-    try {
-      writeAll(this.#file, this.#buffer.subarray(0, this.#filled), this.#written);
-    } catch (error) {
-      throw wrapErrno(error, `cannot write a temporary file in ${this.#directory}`);
-    }
+    this.#attempt('write', () => writeAll(this.#file, this.#buffer.subarray(0, this.#filled), this.#written));
     this.#written += this.#filled;
     this.#filled = 0;
   }
@@ -100,10 +96,20 @@ export class TailSpool implements TailStore, Disposable {
     // Spills are whole windows.
     const window = spare ?? Buffer.allocUnsafeSlow(windowBytes);
     for (let done = 0; done < windowBytes; ) {
-      const count = readSync(this.#file, window, done, windowBytes - done, number * windowBytes + done);
+      const count = this.#attempt('read', () =>
+        readSync(this.#file, window, done, windowBytes - done, number * windowBytes + done),
+      );
       if (count === 0) throw new ShaleError('internal', `the temporary file in ${this.#directory} was cut`);
       done += count;
     }
     return window;
+  }
+
+  #attempt<T>(verb: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw wrapErrno(error, `cannot ${verb} a temporary file in ${this.#directory}`);
+    }
   }
 }
