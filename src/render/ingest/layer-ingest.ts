@@ -23,6 +23,9 @@ import { Tee } from './tee.ts';
 /** While one half of a slab is hashed elsewhere, the other is filled. */
 const hashedBytes = slabBytes / 2;
 
+/** So much of a layer is a message, where nobody waits for its contents: progress is still seen. In bytes, uncompressed. */
+const messageBytes = 8 * 1024 * 1024;
+
 /** Where slabs come from and batches go to. */
 export interface IngestPort {
   takeSlab(): Promise<number>;
@@ -176,7 +179,7 @@ export class LayerIngest implements TarHandler {
           this.#produced += count;
           this.#checkRatio(blob.read);
           if (this.#filled === end) this.#hash(elsewhere);
-          if (this.#filled === slabBytes) this.#post(blob.read);
+          if (this.#filled === slabBytes) this.#turn(blob.read);
         }
       }
       decoder.finish();
@@ -189,6 +192,7 @@ export class LayerIngest implements TarHandler {
       this.#hash(elsewhere);
       const padded = elsewhere?.finish(padding) ?? local;
       if (!terminated) this.#warnUnterminated();
+      this.#write();
       this.#post(blob.read);
       this.#tee?.finish();
       const compression = decoder.compression ?? 'none';
@@ -199,10 +203,23 @@ export class LayerIngest implements TarHandler {
     }
   }
 
-  /** Hands on what was found, with the slab if files lie in it; a slab of nothing but headers is used again. */
-  #post(read: number): void {
+  /** The slab is full. Where contents are not handed on, what was found can wait until it is worth a message. */
+  #turn(read: number): void {
+    this.#write();
+    const waits = !this.#request.data && this.#produced - this.#reported.produced < messageBytes;
+    if (!waits) this.#post(read);
+    this.#filled = 0;
+    this.#hashed = 0;
+  }
+
+  /** What is kept in a file goes there before the slab is used again. */
+  #write(): void {
     this.#extraction?.flush();
     this.#writeTee();
+  }
+
+  /** Hands on what was found, with the slab if files lie in it; a slab of nothing but headers is used again. */
+  #post(read: number): void {
     const entries = encodeEntries(this.#entries);
     const entryCount = this.#entries.length;
     const digests = Buffer.concat(this.#digests);
@@ -223,8 +240,6 @@ export class LayerIngest implements TarHandler {
     this.#entries = [];
     this.#digests = [];
     this.#hasData = false;
-    this.#filled = 0;
-    this.#hashed = 0;
     if (slab !== undefined) this.#slab = -1;
   }
 
