@@ -140,7 +140,7 @@ async function makeArtifact(
   if (there !== undefined) {
     await image.fetchAll();
     // It may have been made under looser limits, or without --strict.
-    await recallImage(opened, options);
+    await recallImage(opened, options, [format]);
     const { path, size: bytes, digest } = there;
     return { path, format, bytes, digest, reused: true };
   }

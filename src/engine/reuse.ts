@@ -1,3 +1,4 @@
+import { warnOfXattrs } from '../erofs/xattr-writer.ts';
 import { ShaleError, Warnings } from '../error/index.ts';
 import { type Content, merge } from '../merge/index.ts';
 import type { ReadLayer } from '../render/index.ts';
@@ -7,19 +8,22 @@ import { type IntegrityRequest, OutputHashing } from './integrity/index.ts';
 import { findIndexes } from './layer-index.ts';
 import { indexImage } from './layers.ts';
 import { type ImageOptions, summarise } from './options.ts';
-import { checkApart, type OutputRequest, resolveTarget } from './output.ts';
+import { checkApart, type OutputFormat, type OutputRequest, resolveTarget } from './output.ts';
 import { describeImage, modificationTime, type RenderResult, warnIfClamped } from './result.ts';
 import type { OpenedImage } from './source.ts';
 
-/** An image as it would be rendered: under the caller's limits, with all of its warnings. Reads what has no index. */
+/** An image as it would be rendered, in these formats: under the caller's limits, with all of its warnings. Reads what has no index. */
 export async function recallImage(
   opened: OpenedImage,
   options: ImageOptions,
+  formats: readonly OutputFormat[],
 ): Promise<{ readonly layers: readonly ReadLayer[]; readonly tree: Tree<Content> }> {
   const { created, warnings, limits } = opened;
   warnIfClamped(created, warnings);
   const { layers } = await indexImage(opened, options);
-  return { layers, tree: merge(layers, { created, warnings, limits }) };
+  const tree = merge(layers, { created, warnings, limits });
+  if (formats.includes('erofs')) warnOfXattrs(tree.nodes, warnings);
+  return { layers, tree };
 }
 
 /**
@@ -40,7 +44,11 @@ export async function reuseArtifacts(
   if (findIndexes(pulled.store, image.layers, limits).includes(undefined)) return undefined;
   // Of its own: should the artifact be damaged, all is heard again.
   const warnings = new Warnings({ strict: opened.warnings.strict });
-  const { layers, tree } = await recallImage({ ...opened, warnings }, options);
+  const { layers, tree } = await recallImage(
+    { ...opened, warnings },
+    options,
+    targets.map(({ format }) => format),
+  );
   checkApart(outputs);
   await using hashing = new OutputHashing(options, { jobs: options.jobs, signal, warnings });
   try {

@@ -209,6 +209,11 @@ export class XattrWriter {
   }
 }
 
+/** Warns as a writer of these inodes would: for whoever has their image already. */
+export function warnOfXattrs(nodes: readonly Node<unknown>[], warnings: Warnings): void {
+  new XattrWriter(nodes, [], warnings);
+}
+
 /** The ACLs' prefixes are names; the others want something behind them. */
 function isWhole(index: number): boolean {
   return index < longPrefix && !xattrPrefixes[index]!.endsWith('.');

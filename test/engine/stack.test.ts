@@ -160,6 +160,26 @@ test('gc, whenever it comes, leaves what is about to be put in its place', async
   assert.equal(store.collectGarbage().removed.filter(({ kind }) => kind === 'artifact').length, 4);
 });
 
+test('what EROFS leaves out is told once for the image, and again where its files are in the cache', async () => {
+  using scratch = new Scratch();
+  const [record, bytes] = file('odd', 'x');
+  const odd = { ...record, xattrs: new Map([['other.name', Buffer.from('v')]]) };
+  const source = await layout(scratch, 'layout', [tarOf([odd, bytes]), app(1)]);
+  const options = { platform, root: scratch.file('cache') };
+  const form = { overlay: true, merged: true };
+  for (const [name, made] of [
+    ['first', 4],
+    ['again', 0],
+  ] as const) {
+    const result = await renderStack(source, scratch.file(name), form, options);
+    assert.equal(result.made, made);
+    assert.deepEqual(result.warnings.counts, { 'xattr-dropped': 1 });
+  }
+  const strict = renderStack(source, scratch.file('strict'), form, { ...options, strict: true });
+  await assert.rejects(strict, { code: 'invalid', message: /other\.name/ });
+  assert.ok(!existsSync(scratch.file('strict')));
+});
+
 test('a damaged layer, or an abort, leaves nothing', async () => {
   using scratch = new Scratch();
   const root = scratch.file('cache');

@@ -1,3 +1,5 @@
+import { warnOfXattrs } from '../../erofs/xattr-writer.ts';
+import { Warnings } from '../../error/index.ts';
 import type { LayerFile } from '../../layer/index.ts';
 import { type Content, merge } from '../../merge/index.ts';
 import { overlayPlan } from '../../overlay/index.ts';
@@ -48,10 +50,13 @@ export async function makeStack(
   await using work = new StackWork(opened, store);
   const { files, read } = await work.layers(form, options);
   const tree = merge(read, { created, warnings, limits });
+  // Once for the image, whichever of its files are there already: none of them tells.
+  warnOfXattrs(tree.nodes, warnings);
   options.onProgress?.({ type: 'finish' });
   const layers = image.layers.map(({ diffId }, layer) => ({
     ...{ diffId, path: files[layer]!.path, read: read[layer]! },
   }));
+  const untold = new Warnings();
   const identity = imageIdentity(image.layers);
   const key = (format: string) => ({
     ...{ manifest: image.manifestDigest ?? image.configDigest, format },
@@ -62,11 +67,12 @@ export async function makeStack(
     const plan = overlayPlan(read, tree, { xattrs: overlayXattrs, names });
     const { stacked, head, headContents: contents } = plan;
     const find = createFinder(form, layers, contents);
-    const write = (path: string) => writeHeadImage({ path, tree: head, contents, find, identity, warnings });
+    const write = (path: string) =>
+      writeHeadImage({ path, tree: head, contents, find, identity, warnings: untold });
     return { head: await work.file(key('stack-head'), 'erofs', write), stacked };
   };
   const makeMerged = async () => {
-    const write = (path: string) => form.writeMerged({ path, layers, tree, identity, warnings });
+    const write = (path: string) => form.writeMerged({ path, layers, tree, identity, warnings: untold });
     const made = await work.file(key('stack-merged'), 'erofs', write);
     return { image: made, devices: findUsedLayers(tree, layers.length) };
   };

@@ -1,4 +1,5 @@
 import { truncateSync, writeFileSync } from 'node:fs';
+import { Warnings } from '../../error/index.ts';
 import type { Digest } from '../../oci/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
 import { type LayerKeep, readLayers } from '../../render/read-layers.ts';
@@ -16,6 +17,8 @@ export class StackWork implements AsyncDisposable {
   readonly #opened: OpenedImage;
   readonly #store: Store;
   readonly #drafts = new AsyncDisposableStack();
+  /** What a file leaves out is told of the image. */
+  readonly #untold = new Warnings();
   #made = 0;
 
   constructor(opened: OpenedImage, store: Store) {
@@ -63,7 +66,7 @@ export class StackWork implements AsyncDisposable {
         if (draft === undefined) return;
         const { diffId } = image.layers[layer]!;
         const file = { diffId, path: draft.path, read: result };
-        const size = form.finish(file, warnings);
+        const size = form.finish(file, this.#untold);
         const known = { head: form.head, digest: form.digest?.(file), signal };
         files.set(diffId, await draft.commit(size, known));
         this.#made += 1;
@@ -83,7 +86,7 @@ export class StackWork implements AsyncDisposable {
     if (index === undefined) return files.map(image => ({ image }));
     const images: (StoredArtifact | undefined)[] = [];
     for (const layer of overlay ? layers : []) {
-      const write = (path: string) => index.write(path, layer, this.#opened.warnings);
+      const write = (path: string) => index.write(path, layer, this.#untold);
       images.push(await this.file(index.key(layer.diffId), 'erofs', write));
     }
     return files.map((tar, layer) => ({ tar, ...(overlay && { image: images[layer]! }) }));
