@@ -69,6 +69,7 @@ export async function renderImage(
     },
     {
       ...{ jobs, memory, signal, limits, warnings, created, onProgress },
+      followers: measure === true ? targets.length : 0,
       compressing: targets.filter(hasBlockThreads).length,
       onFinish: () => options.onProgress?.({ type: 'finish' }),
       onComplete: () => hashing.complete(),

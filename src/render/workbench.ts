@@ -10,6 +10,8 @@ export interface WorkbenchOptions {
   /** Bytes that the whole process should stay under, indexes not counted. Default: 256 MiB, more where there are many jobs. */
   readonly memory?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Threads of the caller's that hash what is written: they count for the memory. None if absent. */
+  readonly followers?: number | undefined;
 }
 
 const mebibyte = 2 ** 20;
@@ -98,7 +100,7 @@ function countSlabs(
   least: number,
   options: WorkbenchOptions & { outputs: number },
 ): number {
-  const threads = readers + jobs * options.outputs;
+  const threads = readers + jobs * options.outputs + (options.followers ?? 0);
   const fixed = processBytes + threadBytes * threads;
   const needed = fixed + least * SlabPool.capacity;
   const memory = options.memory ?? Math.max(defaultMemory, needed);

@@ -1,5 +1,6 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { Warnings } from '../../error/index.ts';
+import { parallelism } from '../../host/index.ts';
 import type { Digest } from '../../oci/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
 import { type LayerKeep, readLayers } from '../../render/read-layers.ts';
@@ -59,6 +60,7 @@ export class StackWork implements AsyncDisposable {
     );
     const read = await readLayers(image.layers, {
       ...{ jobs, memory, signal, limits, warnings, onProgress, keep },
+      followers: Math.min(drafts.size, jobs ?? parallelism()),
       known: indexes.map((index, layer) => (keep[layer] === undefined ? index : undefined)),
       onKept: (layer, position) => kept[layer]?.advance(position),
       onRead: async (layer, result) => {
