@@ -139,7 +139,7 @@ test('what is wrong is named, with what was probably meant', () => {
   fails('run --vmm xen x', /"xen" is not one of auto, qemu, firecracker, cloud-hypervisor, uml$/);
   fails('run --network host x', /"host" is not one of none, user$/);
   fails('run --machine pc x', /is not one of microvm, q35$/);
-  fails('run --format tar x', /is not one of squashfs$/);
+  fails('run --format tar x', /is not one of squashfs, erofs$/);
   fails('run --timeout soon x', /"soon" is not a time such as 10, 10s/);
   fails('run --cpus 0 x', /"0" is not a number from 1/);
   fails('run --memory much x', /is not a size/);
