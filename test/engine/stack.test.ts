@@ -134,7 +134,12 @@ test('a stack replaces a stack, and nothing else', async () => {
     else mkdirSync(path);
     await assert.rejects(renderStack(one, path, {}, options), { code: 'exists' });
   }
-  await assert.rejects(renderStack(one, scratch.file('no', 'where'), {}, options), { code: 'not-found' });
+  for (const cache of [true, false]) {
+    const nowhere = renderStack(one, scratch.file('no', 'where'), {}, { ...options, cache });
+    await assert.rejects(nowhere, { name: 'ShaleError', code: 'not-found' });
+  }
+  writeFileSync(scratch.file('directory', 'stack.json'), 'null');
+  await assert.rejects(renderStack(one, scratch.file('directory'), {}, options), { code: 'exists' });
   assert.equal(readFileSync(scratch.file('file'), 'utf8'), 'mine');
 });
 

@@ -1,7 +1,7 @@
-import { createTemporaryDirectory } from '../../host/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
+import { createDraft } from './place.ts';
 
 /**
  * The cache that layers' files are kept in, also those of images that are not in it themselves. Without a cache it is one
@@ -16,7 +16,7 @@ export async function openCache(
   let store = pulled?.store;
   if (store === undefined) {
     const { signal } = options;
-    const root = options.cache === false ? stack.use(createTemporaryDirectory(place)).path : options.root;
+    const root = options.cache === false ? stack.use(createDraft(place)).path : options.root;
     store = stack.use(await openStore({ root, signal }));
   }
   const kept = stack.move();

@@ -7,6 +7,7 @@ import {
   exchangeNames,
   syncDirectory,
   syncParent,
+  type TemporaryDirectory,
   umask,
 } from '../../host/index.ts';
 import type { Store, StoredArtifact } from '../../store/index.ts';
@@ -75,7 +76,8 @@ export async function placeStack(
   return complete;
 }
 
-function createDraft(place: string) {
+/** A directory beside the place, for what is on its way there. Throws a ShaleError. */
+export function createDraft(place: string): TemporaryDirectory {
   try {
     return createTemporaryDirectory(place);
   } catch (error) {
@@ -88,8 +90,8 @@ export function checkPlace(path: string): boolean {
   const place = resolve(path);
   if (lstatSync(place, { throwIfNoEntry: false }) === undefined) return false;
   try {
-    const { mediaType } = JSON.parse(readFileSync(join(place, manifestName), 'utf8')) as StackManifest;
-    if (mediaType === stackMediaType) {
+    const found = JSON.parse(readFileSync(join(place, manifestName), 'utf8')) as StackManifest | null;
+    if (found?.mediaType === stackMediaType) {
       refuseSealed(join(place, manifestName));
       return true;
     }
