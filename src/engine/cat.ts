@@ -5,7 +5,7 @@ import { openPlace } from './place/open.ts';
 import { resolve } from './place/resolve.ts';
 
 /**
- * The content of a regular file in a squashfs or tar file, in a directory, or in an image (`oci:…`), in chunks that are
+ * The content of a regular file in a squashfs, EROFS or tar file, in a stack, in a directory, or in an image (`oci:…`), in chunks that are
  * the caller's to keep. Symlinks are followed inside the root, as chroot does. `not-found` where nothing is, `invalid`
  * for what is not a file. Of an image all layers are read and verified first, and the file's own one again.
  */

@@ -57,5 +57,6 @@ export { type PushResult, push } from './push.ts';
 export { type RenderResult, render } from './render.ts';
 export { type Difference, type DifferenceKind, type VerifyReport, verify } from './verify/index.ts';
 export { type RootHashReport, type RootHashRequest, verifyRootHash } from './verify/root-hash.ts';
+export { type StackReport, verifyStack } from './verify/stack.ts';
 export { type WhyReport, why } from './why.ts';
 export * from './zone/index.ts';

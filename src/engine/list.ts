@@ -12,7 +12,7 @@ export interface ListEntry extends Description {
 }
 
 /**
- * What stands in a directory of a squashfs or tar file, of a directory, or of an image (`oci:…`), in byte order of the
+ * What stands in a directory of a squashfs, EROFS or tar file, of a stack, of a directory, or of an image (`oci:…`), in byte order of the
  * names; with `recursive` all that stands below, a directory before its own. Of what is not a directory, itself.
  * `path` is text; its parents are followed through symlinks inside the root, its last name only where a slash follows it.
  * Of a squashfs only the directories in question are read. `not-found` where nothing is.

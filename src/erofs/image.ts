@@ -58,8 +58,8 @@ export interface ReadableFile {
 export interface ErofsImage extends Disposable {
   readonly superblock: StoredSuperblock;
   readonly root: StoredDirectory;
-  /** The whole tree. `exhausted` when it takes more than `treeBytes`. */
-  tree(): Tree<TreeData>;
+  /** The whole tree. `exhausted` when it takes more than `treeBytes`, or than is left of what several images share. */
+  tree(budget?: Budget): Tree<TreeData>;
   /**
    * The inode at a path, symlinks not followed; of directories only the blocks on the way are read. Slashes at both ends do
    * not matter, '' is the root. `not-found` when nothing is there.
@@ -185,8 +185,7 @@ class Image implements ErofsImage {
     return isCompressed ? this.#clusters.extents(size, content) : [];
   }
 
-  tree(): Tree<TreeData> {
-    const budget = new Budget(this.#treeBytes);
+  tree(budget = new Budget(this.#treeBytes)): Tree<TreeData> {
     const root = directoryOf(this.root, this.root, this.#xattrsOf(this.root, budget));
     const known = new Map<number, Inode<TreeData>>([[this.root.nid, root.inode]]);
     const pending = [root];

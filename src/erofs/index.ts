@@ -24,6 +24,7 @@
  */
 
 export { bytesSource, type ImageSource } from '../bytes/image-source.ts';
+export { Budget as TreeBudget } from './budget.ts';
 export type { ClusterExtent, FragmentExtent, StoredExtent } from './cluster-index.ts';
 export { type ErofsAlgorithm, emptyFile, type FileData, hole } from './data.ts';
 export type { Extent, OpenDevice } from './data-reader.ts';

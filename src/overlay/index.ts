@@ -30,7 +30,7 @@
  * engine's overlay shows the same; a count that is too high makes programs look twice, no more. A merged directory's is 1.
  */
 export { createHead } from './head.ts';
-export { isOpaque, isWhiteout, type OverlayXattrs } from './marker.ts';
+export { isMarker, isOpaque, isWhiteout, type OverlayXattrs } from './marker.ts';
 export {
   maximumLowers,
   type OverlayPlan,

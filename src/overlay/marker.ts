@@ -34,6 +34,10 @@ export function markOrigin(xattrs: Xattrs, namespace: OverlayXattrs): Xattrs {
   return new Map([...xattrs, [`${namespace}.overlay.origin`, new Uint8Array()]]);
 }
 
+export function hasOrigin({ xattrs }: NodeInode<unknown>): boolean {
+  return xattrs.size > 0 && (xattrs.has('trusted.overlay.origin') || xattrs.has('user.overlay.origin'));
+}
+
 export function isOpaque({ type, xattrs }: NodeInode<unknown>): boolean {
   if (type !== 'directory' || xattrs.size === 0) return false;
   const value = xattrs.get('trusted.overlay.opaque') ?? xattrs.get('user.overlay.opaque');
@@ -48,6 +52,7 @@ export function hideMarkers(xattrs: Xattrs): Xattrs {
   return xattrs;
 }
 
-function isMarker(name: ByteString): boolean {
+/** Whether an xattr is one of OverlayFS's own. */
+export function isMarker(name: ByteString): boolean {
   return name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
 }

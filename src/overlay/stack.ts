@@ -1,5 +1,5 @@
 import type { ByteString, Node, Tree, Xattrs } from '../tree/index.ts';
-import { hideMarkers, isOpaque, isWhiteout } from './marker.ts';
+import { hasOrigin, hideMarkers, isOpaque, isWhiteout } from './marker.ts';
 
 /** A name as OverlayFS shows it. */
 export interface Stacked<C> {
@@ -34,7 +34,8 @@ class StackedDirectory<C> implements Stacked<C> {
 /**
  * What the kernel's OverlayFS shows of these layers, oldest first, as its lower directories. `undefined` of none. Directories
  * merge by name down to the first that is opaque, or that meets a whiteout or anything else; of the rest the newest shows.
- * That a root is opaque counts for nothing: the kernel does not ask. Linear in all trees together.
+ * That a root is opaque counts for nothing: the kernel does not ask. A directory that is nobody else's shows its whiteouts,
+ * unless it has an origin (`markOrigin`). Linear in all trees together.
  */
 export function stackTrees<C>(trees: readonly Tree<C>[]): Stacked<C> | undefined {
   const newest = trees.at(-1);
@@ -50,6 +51,7 @@ export function stackTrees<C>(trees: readonly Tree<C>[]): Stacked<C> | undefined
 function mergeParts<C>(directory: StackedDirectory<C>, pending: StackedDirectory<C>[]): void {
   const { children, parts } = directory;
   const deleted: ByteString[] = [];
+  const isAsItLies = parts.length === 1 && !hasOrigin(parts[0]!.inode);
   for (const part of parts) {
     for (const { name, node } of part.entries) {
       const above = children.get(name);
@@ -64,8 +66,8 @@ function mergeParts<C>(directory: StackedDirectory<C>, pending: StackedDirectory
         children.set(name, merged);
         pending.push(merged);
       } else if (above === undefined) {
-        children.set(name, { node, xattrs: node.inode.xattrs, children: undefined });
-        if (isWhiteout(node.inode)) deleted.push(name);
+        children.set(name, { node, xattrs: hideMarkers(node.inode.xattrs), children: undefined });
+        if (!isAsItLies && isWhiteout(node.inode)) deleted.push(name);
       }
     }
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { bin, cleanEnvironment, layer, sample, shale, temporary, writeImage } from './fixture.ts';
 
@@ -169,4 +170,41 @@ test('a reader that goes away ends a listing quietly', async () => {
   child.stdout.once('data', () => child.stdout.destroy());
   const status = await new Promise(done => child.on('close', done));
   assert.deepEqual([status, stderr], [141, '']);
+});
+
+test('a stack: listed, printed, verified with its image and by itself', async () => {
+  const stack = directory.file('stack');
+  assert.equal((await shale(['render', source, stack, '--layers', '--no-cache', '-q'])).status, 0);
+  assert.deepEqual((await shale(['ls', stack, '-R'])).stdout, (await shale(['ls', artifact, '-R'])).stdout);
+  assert.deepEqual(
+    (await shale(['cat', stack, '/etc/passwd'])).stdout,
+    (await shale(['cat', artifact, '/etc/passwd'])).stdout,
+  );
+  const whole = await shale(['verify', source, stack]);
+  assert.equal(whole.status, 0);
+  assert.match(whole.stderr, /stack: stack is the image; .* in \d+ files? of/);
+  const alone = await json('verify', stack);
+  assert.equal(alone.status, 0);
+  assert.deepEqual([alone.value.same, alone.value.format, alone.value.differences], [true, 'stack', []]);
+  assert.match(
+    (await shale(['verify', stack])).stderr,
+    /stack: stack is what its stack\.json says; \d+ files? with/,
+  );
+  const head = path.join(stack, 'head.erofs');
+  const bytes = readFileSync(head);
+  rmSync(head);
+  writeFileSync(head, Buffer.concat([bytes, bytes]));
+  for (const words of [[stack], [source, stack]]) {
+    const { status, stdout, stderr } = await shale(['verify', ...words]);
+    assert.equal(status, 8);
+    const [line] = stdout.toString().split('\n');
+    assert.match(
+      line!,
+      new RegExp(`^files +size +head\\.erofs +stack\\.json ${bytes.length}, file ${bytes.length * 2}$`),
+    );
+    assert.match(stderr, /differs from .*: 1 difference/);
+  }
+  assert.equal((await json('verify', source, stack)).value.differences[0].part, 'files');
+  rmSync(path.join(stack, 'stack.json'));
+  assert.equal((await shale(['verify', stack])).status, 2);
 });

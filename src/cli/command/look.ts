@@ -3,7 +3,7 @@ import { artifactFormats, limits, reading, source, sourcing } from './shared.ts'
 
 const place: Operand = {
   name: 'PLACE',
-  help: 'a squashfs, an EROFS, a tar or a directory, or an image (see SOURCE of render); a file of that name comes first',
+  help: 'a squashfs, an EROFS, a tar, a stack or a directory, or an image (see SOURCE of render); a file of that name comes first',
 };
 
 /** Commands that show what an image or an artifact holds. */
@@ -37,12 +37,24 @@ export const lookCommands = {
         'device numbers, extended attributes and hardlink groups. Differences are printed on standard output.',
       'With --root-hash or --fs-verity the bytes of the file are compared with that, all of them; this needs no image, and SOURCE ' +
         'is then the file if it stands alone. The first block that is wrong is named, with its offset.',
+      'Of a stack (a directory with a stack.json, as render --layers makes it) each file is compared with what stack.json says of it: ' +
+        'size, digest, root hash, fs-verity digest, hash tree; files that are missing or not named are differences, too. Then the merged ' +
+        'image, and the layers stacked as OverlayFS would show them, are compared with the image, each by itself. Without SOURCE, only the ' +
+        'files are. With --format directory the stack is a directory like any other.',
+      'As JSON, a difference has what (missing, extra, type, mode, owner, mtime, xattrs, target, device, size, content or links), path, ' +
+        'expected (in the image) and actual (in the artifact). Of a stack it also has part: merged or overlay, where path is one of the ' +
+        'filesystem’s; or files, where path is below the stack, expected is what stack.json says, and what is missing, extra, type, size, ' +
+        'digest, root-hash, fs-verity or hash-tree, or image where stack.json is that of another image. What unreadable is a form that is ' +
+        'too damaged to be compared. differenceCount counts all; of each part the first 1000 are there.',
     ],
     operands: [
-      { ...source, help: `${source.help}; or, without ARTIFACT, the file whose hashes are compared` },
+      {
+        ...source,
+        help: `${source.help}; or, without ARTIFACT, the file whose hashes are compared, or a stack`,
+      },
       {
         name: 'ARTIFACT',
-        help: 'what was rendered: a squashfs, an EROFS, a tar or a directory',
+        help: 'what was rendered: a squashfs, an EROFS, a tar, a stack or a directory',
         optional: true,
       },
     ],
@@ -60,6 +72,8 @@ export const lookCommands = {
         what: 'A file with its hash tree behind it or beside it',
         line: 'shale verify root.sqfs --root-hash $ROOT_HASH',
       },
+      { what: 'A stack, its layers and what they show', line: 'shale verify oci:layout:latest stack' },
+      { what: 'The files of a stack, without the image', line: 'shale verify stack' },
     ],
     statuses: { 8: 'the artifact differs from the image or from its hashes, or one of them is damaged' },
   },
@@ -82,6 +96,7 @@ export const lookCommands = {
     description: [
       'Lists the directory PATH of an artifact, or of an image as it would be rendered; PATH is the root if it is left out. Bytes ' +
         'that could steer a terminal are shown as \\xNN; --null and --json give paths as they are.',
+      'A stack is shown as it is when it is mounted: its merged image, or else its layers as OverlayFS stacks them.',
     ],
     operands: [place, { name: 'PATH', help: 'a path in it', optional: true }],
     options: [
@@ -100,6 +115,7 @@ export const lookCommands = {
       { what: 'The root of a squashfs', line: 'shale ls root.sqfs' },
       { what: 'Everything below /etc, with modes and owners', line: 'shale ls root.sqfs /etc -lR' },
       { what: 'An image, without rendering it', line: 'shale ls oci:layout:latest usr/bin' },
+      { what: 'What a stack shows', line: 'shale ls stack /usr' },
     ],
   },
   cat: {

@@ -1,8 +1,10 @@
 import type { OutputFormat } from '../../engine/output.ts';
+import { hasManifest } from '../../engine/stack/detect.ts';
 import type { Difference, VerifyReport } from '../../engine/verify/index.ts';
 import { verify } from '../../engine/verify/index.ts';
 import type { RootHashReport, RootHashRequest } from '../../engine/verify/root-hash.ts';
 import { verifyRootHash } from '../../engine/verify/root-hash.ts';
+import { verifyStack } from '../../engine/verify/stack.ts';
 import { exitStatus } from '../../error/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
@@ -29,7 +31,9 @@ export async function run(invocation: Invocation): Promise<number> {
       : await verifyRootHash(second ?? first, { ...request, jobs: values.jobs, signal });
   if (second !== undefined) return await compare(invocation, first, second, { hashes, begin });
   if (hashes === undefined) {
-    throw new UsageError('verify needs ARTIFACT, or --root-hash or --fs-verity', 'see shale verify --help');
+    if (values.format === undefined && hasManifest(first)) return await checkStack(invocation, first, begin);
+    const message = 'verify needs ARTIFACT, or --root-hash or --fs-verity, or a stack alone';
+    throw new UsageError(message, 'see shale verify --help');
   }
   const seconds = (performance.now() - begin) / 1000;
   if (values.json) printJson({ same: true, ...hashes, seconds });
@@ -72,6 +76,25 @@ async function compare(
   return same ? 0 : exitStatus.corrupt;
 }
 
+/** The files of a stack, without an image. */
+async function checkStack({ values, signal }: Invocation, path: string, begin: number): Promise<number> {
+  const report = await verifyStack(path, { jobs: values.jobs, signal });
+  const { files, bytes, differences, differenceCount: count } = report;
+  const seconds = (performance.now() - begin) / 1000;
+  const same = count === 0;
+  if (values.json) printJson({ same, ...report, seconds });
+  else if (!same) print(`${formatDifferences(differences, count).join('\n')}\n`);
+  if (!values.quiet) {
+    const verdict = same
+      ? 'is what its stack.json says'
+      : `differs from its stack.json: ${formatNumber(count, 'difference')}`;
+    const what = `${formatNumber(files, 'file')} with ${formatBytes(bytes)}`;
+    if (values.progress === 'json') tell(formatJson({ event: 'end', same, differenceCount: count, seconds }));
+    else tell(`${safe(path)}: stack ${verdict}; ${what}, in ${formatTook(bytes, seconds)}`);
+  }
+  return same ? 0 : exitStatus.corrupt;
+}
+
 /** `undefined` if no hash is given; a flag that then has nothing to say something about is an error. */
 function readRootHashRequest(values: Values): RootHashRequest | undefined {
   const {
@@ -109,23 +132,30 @@ function formatTook(bytes: number, seconds: number): string {
 
 function formatDifferences(differences: readonly Difference[], count: number): string[] {
   const first = differences.slice(0, shown);
-  const rows = first.map(({ path, what, expected, actual }) => [
-    what,
-    safe(path),
-    [
-      ...(expected === undefined ? [] : [`image ${safe(expected)}`]),
-      ...(actual === undefined ? [] : [`artifact ${safe(actual)}`]),
-    ].join(', '),
-  ]);
+  const isStack = first.some(({ part }) => part !== undefined);
+  const rows = first.map(({ part, path, what, expected, actual }) => {
+    const [right, found] =
+      part === 'files' && what !== 'image' ? ['stack.json', 'file'] : ['image', 'artifact'];
+    return [
+      ...(isStack ? [part ?? ''] : []),
+      ...[what, safe(path)],
+      [
+        ...(expected === undefined ? [] : [`${right} ${safe(expected)}`]),
+        ...(actual === undefined ? [] : [`${found} ${safe(actual)}`]),
+      ].join(', '),
+    ];
+  });
   const more = count - first.length;
   return [...formatColumns(rows), ...(more > 0 ? [`and ${formatNumber(more, 'difference')} more`] : [])];
 }
 
 function summarise(report: VerifyReport, artifact: string, seconds: number): string {
-  const { format, inodes, files, bytes, differenceCount: count } = report;
+  const { format, inodes, files, bytes, stack, differenceCount: count } = report;
   const verdict =
     count === 0 ? 'is the image' : `differs from the image: ${formatNumber(count, 'difference')}`;
-  const contents = `${formatNumber(inodes, 'inode')}, ${formatCount(files)} of them files with ${formatBytes(bytes)}`;
+  const contents = `${formatNumber(inodes, 'inode')}, ${formatCount(files)} of them files with ${formatBytes(bytes)}${
+    stack === undefined ? '' : `, in ${formatNumber(stack.files, 'file')} of ${formatBytes(stack.bytes)}`
+  }`;
   const speed = formatTook(bytes, seconds);
   return `${safe(artifact)}: ${format} ${verdict}; ${contents}, in ${speed}`;
 }

@@ -1,16 +1,22 @@
 import { ErofsError } from '../../erofs/error.ts';
+import type { ErofsImage } from '../../erofs/image.ts';
 import type { StoredInode } from '../../erofs/inode-reader.ts';
 import type { ByteString } from '../../tree/index.ts';
-import { ErofsFile } from '../erofs-file.ts';
 import type { Description, View } from './view.ts';
+
+/** An image, and the files that it is read from. */
+interface OpenImage extends Disposable {
+  readonly image: ErofsImage;
+}
 
 /** An image of which only those directories are read that are looked into. Each can be listed once: an image may be a trap. */
 export class ErofsView implements View<StoredInode> {
-  readonly #file: ErofsFile;
+  readonly #file: OpenImage;
   readonly #listed = new Set<number>();
 
-  constructor(path: string) {
-    this.#file = new ErofsFile(path);
+  /** Disposes of the file with itself. */
+  constructor(file: OpenImage) {
+    this.#file = file;
   }
 
   get root(): StoredInode {

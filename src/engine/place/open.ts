@@ -6,6 +6,7 @@ import type { FileInode } from '../../tree/index.ts';
 import { detectImage, type ImageKind } from '../image-kind.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
+import { isStack } from '../stack/detect.ts';
 import type { View } from './view.ts';
 
 const sourcePrefix = /^(oci|oci-archive|docker-archive|cache):|^docker:\/\//;
@@ -13,7 +14,7 @@ const sourcePrefix = /^(oci|oci-archive|docker-archive|cache):|^docker:\/\//;
 const artifactName = /\.(sqfs|squashfs|erofs|tar)$/;
 
 /**
- * Opens what a person may want to look into: an image source, a squashfs, EROFS or tar file, a directory. Loads only what
+ * Opens what a person may want to look into: an image source, a squashfs, EROFS or tar file, a stack, a directory. Loads only what
  * that takes: a filesystem's image answers at once, an image of layers has all of them read first.
  */
 export async function openPlace(place: string, options: ImageOptions): Promise<View<unknown>> {
@@ -31,7 +32,12 @@ async function open(place: string, options: ImageOptions): Promise<unknown> {
       }
       case 'erofs': {
         const { ErofsView } = await import('./erofs-view.ts');
-        return new ErofsView(place);
+        const { ErofsFile } = await import('../erofs-file.ts');
+        return new ErofsView(new ErofsFile(place));
+      }
+      case 'stack': {
+        const { openStackView } = await import('./stack-view.ts');
+        return await openStackView(place);
       }
       case 'directory': {
         const { readDirectory, readFileIn } = await import('../../render/directory/index.ts');
@@ -80,8 +86,9 @@ function isReference(place: string): boolean {
   }
 }
 
-function detectKind(path: string): ImageKind | 'directory' | 'other' {
-  return statSync(path).isDirectory() ? 'directory' : (detectImage(path) ?? 'other');
+function detectKind(path: string): ImageKind | 'stack' | 'directory' | 'other' {
+  if (statSync(path).isDirectory()) return isStack(path) ? 'stack' : 'directory';
+  return detectImage(path) ?? 'other';
 }
 
 function* copied(chunks: Iterable<Uint8Array>): Generator<Uint8Array, void, undefined> {

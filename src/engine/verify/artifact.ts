@@ -4,6 +4,7 @@ import type { LayerLimits } from '../../layer/index.ts';
 import type { Tree } from '../../tree/index.ts';
 import { detectImage } from '../image-kind.ts';
 import type { OutputFormat } from '../output.ts';
+import { isStack } from '../stack/detect.ts';
 import { readDirectoryArtifact } from './directory-artifact.ts';
 import { readErofsArtifact } from './erofs-artifact.ts';
 import type { Pace } from './pace.ts';
@@ -19,10 +20,14 @@ export interface Artifact {
   readonly strays: readonly Stray[];
 }
 
-/** A directory is one; a filesystem says so by its magic number; everything else has to be a tar. */
-export function detectFormat(path: string): OutputFormat {
+/** What can be compared with an image. */
+export type ArtifactFormat = OutputFormat | 'stack';
+
+/** A directory is one, or a stack; a filesystem says so by its magic number; everything else has to be a tar. */
+export function detectFormat(path: string): ArtifactFormat {
   try {
-    return statSync(path).isDirectory() ? 'directory' : (detectImage(path) ?? 'tar');
+    if (statSync(path).isDirectory()) return isStack(path) ? 'stack' : 'directory';
+    return detectImage(path) ?? 'tar';
   } catch (error) {
     throw wrapErrno(error, `cannot read ${path}`);
   }

@@ -1,6 +1,9 @@
 import { type ByteString, printable } from '../../tree/index.ts';
 
-/** What can be wrong with an entry of an artifact. `links`: it is not one file with the names that it should have. */
+/**
+ * What can be wrong with an entry of an artifact. `links`: it is not one file with the names that it should have. From `digest` on:
+ * with a file of a stack, or (`image`) with what the stack says that it is a stack of.
+ */
 export type DifferenceKind =
   | 'missing'
   | 'extra'
@@ -13,10 +16,21 @@ export type DifferenceKind =
   | 'device'
   | 'size'
   | 'content'
-  | 'links';
+  | 'links'
+  | 'digest'
+  | 'root-hash'
+  | 'fs-verity'
+  | 'hash-tree'
+  | 'image'
+  | 'unreadable';
+
+/** Where in a stack: among its files, in the merged image, or in what the kernel shows of the overlay. */
+export type StackPart = 'files' | 'merged' | 'overlay';
 
 export interface Difference {
-  /** Printable, from the root: `/usr/bin/env`. */
+  /** Of a stack. */
+  readonly part?: StackPart;
+  /** Printable, from the root: `/usr/bin/env`. Of the files of a stack, from its directory: `layers/HEX.erofs`. */
   readonly path: string;
   readonly what: DifferenceKind;
   /** What the image has, and what the artifact has, as people read it; undefined where nothing is. */
@@ -31,6 +45,11 @@ const mostKept = 1000;
 export class Differences {
   readonly kept: Difference[] = [];
   count = 0;
+  readonly #part: StackPart | undefined;
+
+  constructor(part?: StackPart) {
+    this.#part = part;
+  }
 
   /** The texts are made only if they are kept. */
   add(
@@ -41,6 +60,17 @@ export class Differences {
     this.count += 1;
     if (this.kept.length === mostKept) return;
     const [expected, actual] = describe();
-    this.kept.push({ path: `/${printable(path)}`, what, expected, actual });
+    const place = this.#part === 'files' ? printable(path) : `/${printable(path)}`;
+    this.kept.push({ ...(this.#part && { part: this.#part }), path: place, what, expected, actual });
   }
+}
+
+export function summariseDifferences(all: readonly Differences[]): {
+  readonly differences: readonly Difference[];
+  readonly differenceCount: number;
+} {
+  return {
+    differences: all.flatMap(({ kept }) => kept),
+    differenceCount: all.reduce((sum, { count }) => sum + count, 0),
+  };
 }

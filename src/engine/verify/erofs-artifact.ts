@@ -1,32 +1,54 @@
 import { createHash } from 'node:crypto';
-import type { TreeData } from '../../erofs/index.ts';
-import type { FileInode } from '../../tree/index.ts';
+import type { ErofsImage, TreeData } from '../../erofs/index.ts';
+import type { FileInode, Tree } from '../../tree/index.ts';
 import { ErofsFile } from '../erofs-file.ts';
 import type { Artifact } from './artifact.ts';
 import { digestBytes } from './content-digests.ts';
 import type { Pace } from './pace.ts';
 
-/** Files are hashed in the order in which they lie in the image, or on its devices. */
 export async function readErofsArtifact(path: string, pace: Pace): Promise<Artifact> {
   using file = new ErofsFile(path);
-  const { image } = file;
+  return await readErofsImage(file.image, pace);
+}
+
+export async function readErofsImage(image: ErofsImage, pace: Pace): Promise<Artifact> {
   const tree = image.tree();
+  const digests = await digestContents(tree, file => ({ image, order: 0, file }), pace);
+  return { tree, digests, strays: [] };
+}
+
+/** A file as an image has it. */
+export interface StoredContent {
+  readonly image: ErofsImage;
+  /** Among the images, each of which has its own. */
+  readonly order: number;
+  readonly file: FileInode<TreeData>;
+}
+
+/** The digests of an artifact. Files are hashed in the order in which they lie in their images, or on their devices. */
+export async function digestContents<C>(
+  tree: Tree<C>,
+  find: (inode: FileInode<C>) => StoredContent,
+  pace: Pace,
+): Promise<Uint8Array> {
   const digests = new Uint8Array(tree.nodes.length * digestBytes);
-  const files: { readonly inode: FileInode<TreeData>; readonly place: Place; readonly at: number }[] = [];
+  const files: (StoredContent & { readonly place: Place; readonly at: number })[] = [];
   for (const { inode, index } of tree.nodes) {
-    if (inode.type === 'file') files.push({ inode, place: placeOf(inode), at: index * digestBytes });
+    if (inode.type !== 'file') continue;
+    const found = find(inode);
+    files.push({ ...found, place: placeOf(found.file), at: index * digestBytes });
   }
   files.sort(
-    ({ place: a, at: first }, { place: b, at: second }) =>
-      a.device - b.device || a.position - b.position || first - second,
+    ({ order: one, place: a, at: first }, { order: two, place: b, at: second }) =>
+      one - two || a.device - b.device || a.position - b.position || first - second,
   );
   let last: (typeof files)[number] | undefined;
   for (const next of files) {
-    if (last !== undefined && isSameData(last.inode, next.inode)) {
+    if (last?.order === next.order && isSameData(last.file, next.file)) {
       digests.copyWithin(next.at, last.at, last.at + digestBytes);
     } else {
       const hash = createHash('sha256');
-      for (const chunk of image.read(next.inode)) {
+      for (const chunk of next.image.read(next.file)) {
         hash.update(chunk);
         if (pace.isDue) await pace.rest();
       }
@@ -35,7 +57,7 @@ export async function readErofsArtifact(path: string, pace: Pace): Promise<Artif
     if (pace.isDue) await pace.rest();
     last = next;
   }
-  return { tree, digests, strays: [] };
+  return digests;
 }
 
 interface Place {

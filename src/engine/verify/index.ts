@@ -8,30 +8,35 @@
  *
  * Nothing of the way that made the artifact is used but the merge: no sink, no numbering, no shadow. What a format
  * cannot hold is no difference; `projection.ts` says what that is, and there is no other tolerance.
+ *
+ * A stack is two artifacts, or one, and files that are artifacts of their own: all are compared.
  */
 import { ShaleError } from '../../error/index.ts';
 import { isRoot, throwIfAborted } from '../../host/index.ts';
 import { createLimits } from '../../layer/index.ts';
 import { indexImage, mergeImage } from '../layers.ts';
 import { type ImageOptions, summarise, type WarningSummary } from '../options.ts';
-import type { OutputFormat } from '../output.ts';
 import { withSource } from '../source.ts';
-import { type Artifact, detectFormat, readArtifact } from './artifact.ts';
+import { type ArtifactFormat, detectFormat, readArtifact } from './artifact.ts';
 import { Comparison } from './compare.ts';
 import { ContentDigests } from './content-digests.ts';
-import { type Difference, Differences } from './difference.ts';
+import { type Difference, Differences, summariseDifferences } from './difference.ts';
 import { Pace } from './pace.ts';
 import { projectionOf } from './projection.ts';
+import { type ArtifactPart, compareImage, readStackArtifact, type StackArtifact } from './stack-artifact.ts';
 
-export type { Difference, DifferenceKind } from './difference.ts';
+export type { ArtifactFormat } from './artifact.ts';
+export type { Difference, DifferenceKind, StackPart } from './difference.ts';
 
 export interface VerifyReport {
-  readonly format: OutputFormat;
+  readonly format: ArtifactFormat;
   /** Of the image: inodes, those that are files, and the bytes of these. */
   readonly inodes: number;
   readonly files: number;
   readonly bytes: number;
-  /** The first 1000, by path; none means that the artifact is the image. */
+  /** Of a stack: the files that `stack.json` describes, and their bytes. */
+  readonly stack?: { readonly files: number; readonly bytes: number };
+  /** The first 1000 of each part of the artifact, by path; none means that the artifact is the image. */
   readonly differences: readonly Difference[];
   readonly differenceCount: number;
   /** Of reading the image. */
@@ -46,7 +51,7 @@ export interface VerifyReport {
 export async function verify(
   source: string,
   artifact: string,
-  options: ImageOptions & { readonly format?: OutputFormat | undefined } = {},
+  options: ImageOptions & { readonly format?: ArtifactFormat | undefined } = {},
 ): Promise<VerifyReport> {
   throwIfAborted(options.signal);
   const format = options.format ?? detectFormat(artifact);
@@ -68,9 +73,10 @@ export async function verify(
       withSource(source, { ...options, signal }, opened => indexImage(opened, { ...options, digests: true })),
     ),
     ending(
-      readArtifact(artifact, format, {
+      readParts(artifact, format, {
         limits: createLimits(options.limits),
         pace: new Pace(signal),
+        jobs: options.jobs,
         signal,
       }),
     ),
@@ -82,11 +88,14 @@ export async function verify(
   }
   const image = indexed.value;
   const tree = mergeImage(image);
-  const differences = new Differences();
-  const found: Artifact = read.value;
+  const { parts, stack } = read.value;
   const projection = projectionOf(format, isRoot());
   const contents = new ContentDigests(image.layers);
-  new Comparison({ projection, contents, artifact: found, differences }).run(tree);
+  for (const { artifact, differences } of parts) {
+    if (artifact) new Comparison({ projection, contents, artifact, differences }).run(tree);
+  }
+  if (stack) compareImage(stack, image.image);
+  const found = [...(stack ? [stack.files.differences] : []), ...parts.map(({ differences }) => differences)];
   let files = 0;
   let bytes = 0;
   for (const { inode } of tree.nodes) {
@@ -99,8 +108,27 @@ export async function verify(
     inodes: tree.nodes.length,
     files,
     bytes,
-    differences: differences.kept,
-    differenceCount: differences.count,
+    ...(stack && { stack: { files: stack.files.files, bytes: stack.files.bytes } }),
+    ...summariseDifferences(found),
     warnings: summarise(image.warnings),
   };
+}
+
+interface ReadParts {
+  readonly parts: readonly ArtifactPart[];
+  readonly stack?: StackArtifact;
+}
+
+async function readParts(
+  path: string,
+  format: ArtifactFormat,
+  options: Parameters<typeof readArtifact>[2] & { readonly jobs: number | undefined },
+): Promise<ReadParts> {
+  if (format !== 'stack') {
+    return {
+      parts: [{ artifact: await readArtifact(path, format, options), differences: new Differences() }],
+    };
+  }
+  const stack = await readStackArtifact(path, options.pace, options);
+  return { parts: stack.parts, stack };
 }

@@ -1,5 +1,5 @@
 import type { ByteString, NodeInode, Timestamp, Xattrs } from '../../tree/index.ts';
-import type { OutputFormat } from '../output.ts';
+import type { ArtifactFormat } from './artifact.ts';
 
 /** What is left of an inode's metadata in a format that cannot hold all of it; only what is named here may be lost. */
 export interface Projection {
@@ -67,11 +67,12 @@ function isCapability(value: Uint8Array): boolean {
 }
 
 /** `root`: whether who reads a directory sees all of it. */
-export function projectionOf(format: OutputFormat, root: boolean): Projection {
+export function projectionOf(format: ArtifactFormat, root: boolean): Projection {
   switch (format) {
     case 'squashfs':
       return squashfs;
     case 'erofs':
+    case 'stack':
       return erofs;
     case 'tar':
       return exact;
