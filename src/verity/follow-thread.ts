@@ -32,6 +32,8 @@ export class FollowThread {
   }
 
   advance(position: number): void {
+    // A thread that starts now would never be ended.
+    if (this.#isEnded) return;
     const end = Math.floor(position / stepBytes) * stepBytes;
     const least = this.#thread === undefined ? worthThread : stepBytes;
     if (end < this.#announced + least) return;

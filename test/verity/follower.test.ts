@@ -157,3 +157,17 @@ test('whoever gives up waits for one step, not for the end', async () => {
   await finished;
   closeSync(fd);
 });
+
+test('what comes when all is over starts no thread', async () => {
+  using scratch = createScratch();
+  const path = scratch.at('data');
+  const fd = openSync(path, 'wx+');
+  ftruncateSync(fd, 64 * mebibyte);
+  const countThreads = () => process.getActiveResourcesInfo().filter(kind => kind === 'MessagePort').length;
+  const before = countThreads();
+  const follower = new VerityFollower({ path, fd });
+  await follower[Symbol.asyncDispose]();
+  follower.advance(64 * mebibyte);
+  assert.equal(countThreads(), before);
+  closeSync(fd);
+});
