@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import {
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -15,8 +16,10 @@ import { cat, type Difference, list, verify, verifyStack } from '../../src/engin
 import { renderStack, type StackManifest, type StackRequest } from '../../src/engine/stack/index.ts';
 import { filesOf } from '../../src/engine/stack/manifest.ts';
 import { measureFresh } from '../../src/store/measure.ts';
+import { mountErofs, mountOverlay } from '../kernel-mount.ts';
 import { createRecord, type LayerRecord } from '../model/record.ts';
 import { shaleError } from '../oci/throws.ts';
+import { requires } from '../requirement.ts';
 import { layoutOf, writeLayout } from './image.ts';
 import { Scratch } from './scratch.ts';
 import { endBlocks, writeRecord } from './tar.ts';
@@ -269,6 +272,46 @@ test('what a file shows is compared with the image, also if stack.json vouches f
   const { differences } = await verify(source, path, options);
   // Two names, one file.
   assert.deepEqual(brief(differences), ['merged content /d/a', 'overlay content /d/a']);
+});
+
+test('a hash tree that is not of its data is found, also if stack.json vouches for the file', async () => {
+  using scratch = new Scratch();
+  const { path, manifest } = await make(scratch, { merged: true }, { hashTree: 'append' });
+  const image = manifest.merged!.image;
+  const { file, size, hashOffset, rootHash } = image;
+  const place = join(path, file);
+  assert.deepEqual(brief((await verifyStack(path, options)).differences), []);
+  // The last hash block: of a tree with one level, digests of the data.
+  flip(place, size - 4096);
+  const { digest, fsverity } = await measureFresh(place, size);
+  write(path, { ...manifest, merged: { ...manifest.merged, image: { ...image, digest, fsverity } } });
+  const { differences } = await verifyStack(path, options);
+  assert.deepEqual(brief(differences), [`files hash-tree ${file}`]);
+  assert.ok(size > hashOffset! + 4096 && rootHash !== undefined);
+  rmSync(place);
+  assert.deepEqual(brief((await verifyStack(path, options)).differences), [`files missing ${file}`]);
+});
+
+test('whiteouts without an origin show as they do in the kernel', {
+  skip: requires({ mounts: ['erofs', 'overlay'] }),
+}, async () => {
+  using scratch = new Scratch();
+  const { source, path, manifest } = await make(scratch, {});
+  const { lowers } = manifest.overlay!;
+  const lower = join(path, lowers[1]!.file);
+  const image = readFileSync(lower);
+  const at = image.indexOf('overlay.origin');
+  image.write('overlay.oRigin', at);
+  assert.equal(image.indexOf('overlay.origin'), -1, 'all directories share it');
+  writeFileSync(lower, image);
+  using stack = new DisposableStack();
+  const mounts = lowers.map(({ file }) => stack.use(mountErofs(join(path, file))).path);
+  const shown = stack.use(mountOverlay(mounts)).path;
+  const found = (await collect(list(path, { recursive: true }))).map(entry => entry.path);
+  assert.deepEqual(found, (readdirSync(shown, { recursive: true }) as string[]).sort());
+  assert.ok(found.includes('new/nothing'));
+  const { differences } = await verify(source, path, options);
+  assert.ok(brief(differences).includes('overlay extra /new/nothing'));
 });
 
 test('lowers in another order, devices in another order, a lower less', async () => {

@@ -17,7 +17,7 @@ export interface StackFilesReport {
 
 /**
  * Compares every file of a stack with what `stack.json` says of it, by reading it once: size, digest, root hash, fs-verity digest. A file
- * with a hash tree beside it is read twice. What is missing, or there and not named, is a difference too.
+ * with a hash tree is read again, to compare the two. What is missing, or there and not named, is a difference too.
  */
 export async function checkStackFiles(
   stack: OpenedStack,
@@ -39,32 +39,30 @@ async function checkFile(
 ): Promise<void> {
   const { file, size, rootHash, hashFile, hashOffset } = described;
   const name = byteString(file);
-  const [path, tree] = [file, hashFile].map(each =>
-    each === undefined ? undefined : find(locate, each, differences),
-  );
+  const isAppended = hashFile === file;
+  const path = find(locate, file, differences);
+  const tree = hashFile === undefined || isAppended ? path : find(locate, hashFile, differences);
   if (path === undefined) return;
   const actual = statSync(path).size;
   if (actual !== size) {
     differences.add(name, 'size', () => [String(size), String(actual)]);
     return;
   }
-  const isAppended = hashFile === file;
   const measured = await measureStored(path, size, {
     ...{ signal, part: isAppended ? { salt: '', dataBlocks: hashOffset! / verityBlockSize } : undefined },
   });
-  const isSame = compare(described, measured, differences);
-  if (tree === undefined || rootHash === undefined || (isAppended && isSame)) return;
+  compare(described, measured, differences);
+  if (hashFile === undefined || tree === undefined || rootHash === undefined) return;
   try {
-    // Of an appended tree the digest has told already; this tells where.
+    // What is wrong with the data is told already; this tells where.
     await verifyVerityTree({ data: path, tree, hashOffset, rootHash, jobs, signal });
   } catch (error) {
     if (!(error instanceof VerityError) || error.code === 'cancelled') throw error;
-    differences.add(byteString(hashFile!), 'hash-tree', () => [`root hash ${rootHash}`, error.message]);
+    differences.add(byteString(hashFile), 'hash-tree', () => [`root hash ${rootHash}`, error.message]);
   }
 }
 
-function compare(described: StackFile, measured: MeasuredFile, differences: Differences): boolean {
-  let isSame = true;
+function compare(described: StackFile, measured: MeasuredFile, differences: Differences): void {
   for (const [what, field] of [
     ['digest', 'digest'],
     ['root-hash', 'rootHash'],
@@ -72,10 +70,8 @@ function compare(described: StackFile, measured: MeasuredFile, differences: Diff
   ] as const) {
     const [expected, actual] = [described[field], measured[field]];
     if (expected === actual) continue;
-    isSame = false;
     differences.add(byteString(described.file), what, () => [expected, actual]);
   }
-  return isSame;
 }
 
 /** Only what really is in the stack is opened. */
