@@ -15,8 +15,12 @@ import { test } from 'node:test';
 import { cat, type Difference, list, verify, verifyStack } from '../../src/engine/index.ts';
 import { renderStack, type StackManifest, type StackRequest } from '../../src/engine/stack/index.ts';
 import { filesOf } from '../../src/engine/stack/manifest.ts';
+import { Pace } from '../../src/engine/verify/pace.ts';
+import { readStackArtifact } from '../../src/engine/verify/stack-artifact.ts';
+import type { ShaleError } from '../../src/error/index.ts';
 import { measureFresh } from '../../src/store/measure.ts';
 import { mountErofs, mountOverlay } from '../kernel-mount.ts';
+import { createRandom, readSeed } from '../model/random.ts';
 import { createRecord, type LayerRecord } from '../model/record.ts';
 import { shaleError } from '../oci/throws.ts';
 import { requires } from '../requirement.ts';
@@ -210,6 +214,37 @@ for (const form of forms.filter(({ overlay }) => overlay)) {
     }
   });
 }
+
+const seed = readSeed();
+const count = Number(process.env.COUNT ?? 40);
+
+test(`random damage is told, and is never a bug (SEED=${seed} COUNT=${count})`, async () => {
+  const random = createRandom(seed);
+  using scratch = new Scratch();
+  const { path, manifest } = await make(scratch, { tarIndex: true, overlay: true, merged: true });
+  const files = filesOf(manifest);
+  for (let index = 0; index < count; index++) {
+    const { file, size } = random.pick(files);
+    const what = `SEED=${seed} COUNT=${count}: ${index}, ${file}`;
+    const saved = readFileSync(join(path, file));
+    const damaged = Buffer.from(saved);
+    // The superblock decides more than any other byte.
+    const at = random.chance(0.3) ? 1024 + random.integer(256) : random.integer(size);
+    damaged[at]! ^= 2 ** random.integer(8);
+    writeFileSync(join(path, file), damaged);
+    const { signal } = new AbortController();
+    const { files: found, parts } = await readStackArtifact(path, new Pace(signal), { jobs: 1, signal });
+    assert.ok(
+      found.differences.kept.every(({ path }) => path === file) && found.differences.count === 3,
+      what,
+    );
+    assert.equal(parts.length, 2, what);
+    await collect(list(path, { recursive: true })).catch((error: ShaleError) => {
+      assert.match(error.code, /^(corrupt|unsupported|invalid)$/, what);
+    });
+    writeFileSync(join(path, file), saved);
+  }
+});
 
 test('files that are missing, cut, replaced or strange', async () => {
   using scratch = new Scratch();
