@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -141,6 +142,22 @@ test('a stack replaces a stack, and nothing else', async () => {
   writeFileSync(scratch.file('directory', 'stack.json'), 'null');
   await assert.rejects(renderStack(one, scratch.file('directory'), {}, options), { code: 'exists' });
   assert.equal(readFileSync(scratch.file('file'), 'utf8'), 'mine');
+});
+
+test('what a user put into a stack is not lost with it', async () => {
+  using scratch = new Scratch();
+  const options = { platform, root: scratch.file('cache') };
+  const one = await layout(scratch, '1', [base]);
+  const place = scratch.file('stack');
+  await renderStack(one, place, { merged: true }, { ...options, hashTree: 'beside' });
+  for (const name of ['notes', 'layers/notes']) {
+    writeFileSync(join(place, name), 'mine');
+    await assert.rejects(renderStack(one, place, {}, options), { code: 'exists', message: /holds notes/ });
+    assert.equal(readFileSync(join(place, name), 'utf8'), 'mine');
+    unlinkSync(join(place, name));
+  }
+  await renderStack(one, place, {}, options);
+  assert.deepEqual(readdirSync(place).sort(), ['head.erofs', 'layers', 'stack.json']);
 });
 
 test('gc, whenever it comes, leaves what is about to be put in its place', async context => {

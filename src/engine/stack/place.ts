@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { isErrno, ShaleError, wrapErrno } from '../../error/index.ts';
 import {
@@ -40,7 +40,7 @@ export async function placeStack(
   hashing: IntegrityRequest & HashingOptions,
 ): Promise<StackManifest> {
   const place = resolve(path);
-  const old = checkPlace(place);
+  checkPlace(path);
   using draft = createDraft(place);
   for (const directory of new Set(files.map(({ file }) => dirname(join(draft.path, file))))) {
     mkdirSync(directory, { recursive: true });
@@ -64,9 +64,12 @@ export async function placeStack(
   }
   chmodSync(draft.path, 0o777 - (umask() % 0o1000));
   await syncDirectory(draft.path);
+  // Again: hash trees take their time, and what is there now is what would be removed.
+  const old = checkPlace(path);
   try {
     if (!old) renameSync(draft.path, place);
-    else if (!exchangeNames(byteString(draft.path), byteString(place))) throw cannotReplace(place);
+    else if (!exchangeNames(byteString(draft.path), byteString(place)))
+      throw cannotReplace(place);
   } catch (error) {
     throw wrapErrno(error, `cannot put a stack at ${place}`);
   }
@@ -85,7 +88,7 @@ export function createDraft(place: string): TemporaryDirectory {
   }
 }
 
-/** Whether a stack is there; `exists` if it is something else. */
+/** Whether a stack is there, and nothing beside it; `exists` if it is something else. */
 export function checkPlace(path: string): boolean {
   const place = resolve(path);
   if (lstatSync(place, { throwIfNoEntry: false }) === undefined) return false;
@@ -93,6 +96,7 @@ export function checkPlace(path: string): boolean {
     const found = JSON.parse(readFileSync(join(place, manifestName), 'utf8')) as StackManifest | null;
     if (found?.mediaType === stackMediaType) {
       refuseSealed(join(place, manifestName));
+      refuseStrangers(path);
       return true;
     }
   } catch (error) {
@@ -103,6 +107,29 @@ export function checkPlace(path: string): boolean {
   throw new ShaleError('exists', `${path} exists already, and is no stack that could be replaced`, {
     detail: { path },
     hint: 'remove it first, or choose another name',
+  });
+}
+
+const ownNames = [
+  'layers',
+  'head.erofs',
+  'merged.erofs',
+  'head.erofs.verity',
+  'merged.erofs.verity',
+  manifestName,
+];
+const layerFile = /^[0-9a-f]{64}\.(erofs|tar)(\.verity)?$/;
+
+/** What replaces a stack removes all that is below its directory: a user's notes would go, and what is mounted there. */
+function refuseStrangers(path: string): void {
+  const place = resolve(path);
+  const stranger =
+    readdirSync(place).find(name => !ownNames.includes(name)) ??
+    readdirSync(join(place, 'layers')).find(name => !layerFile.test(name));
+  if (stranger === undefined) return;
+  throw new ShaleError('exists', `${path} is a stack, but holds ${stranger}, too, which would be lost`, {
+    detail: { path, stranger },
+    hint: 'move it away (a mount point: unmount and remove it), or choose another name',
   });
 }
 
