@@ -158,6 +158,9 @@ test('what a user put into a stack is not lost with it', async () => {
   }
   await renderStack(one, place, {}, options);
   assert.deepEqual(readdirSync(place).sort(), ['head.erofs', 'layers', 'stack.json']);
+  const none = await layout(scratch, '0', []);
+  for (let times = 0; times < 2; times += 1) await renderStack(none, place, {}, options);
+  assert.deepEqual(readdirSync(place).sort(), ['head.erofs', 'stack.json']);
 });
 
 test('gc, whenever it comes, leaves what is about to be put in its place', async context => {

@@ -68,8 +68,7 @@ export async function placeStack(
   const old = checkPlace(path);
   try {
     if (!old) renameSync(draft.path, place);
-    else if (!exchangeNames(byteString(draft.path), byteString(place)))
-      throw cannotReplace(place);
+    else if (!exchangeNames(byteString(draft.path), byteString(place))) throw cannotReplace(place);
   } catch (error) {
     throw wrapErrno(error, `cannot put a stack at ${place}`);
   }
@@ -123,9 +122,9 @@ const layerFile = /^[0-9a-f]{64}\.(erofs|tar)(\.verity)?$/;
 /** What replaces a stack removes all that is below its directory: a user's notes would go, and what is mounted there. */
 function refuseStrangers(path: string): void {
   const place = resolve(path);
-  const stranger =
-    readdirSync(place).find(name => !ownNames.includes(name)) ??
-    readdirSync(join(place, 'layers')).find(name => !layerFile.test(name));
+  const names = readdirSync(place);
+  const layers = names.includes('layers') ? readdirSync(join(place, 'layers')) : [];
+  const stranger = names.find(name => !ownNames.includes(name)) ?? layers.find(name => !layerFile.test(name));
   if (stranger === undefined) return;
   throw new ShaleError('exists', `${path} is a stack, but holds ${stranger}, too, which would be lost`, {
     detail: { path, stranger },
