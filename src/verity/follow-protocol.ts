@@ -6,11 +6,18 @@ export interface FollowThreadData {
   readonly files: FollowedFiles;
 }
 
-/** What it is told; positions are in bytes. Only `finish` is answered. */
+/** What it is told; positions are in bytes. Only `finish` and `digest` are answered. */
 export type FollowRequest =
   | { readonly kind: 'advance'; readonly position: number }
   | { readonly kind: 'take-back'; readonly position: number }
-  | { readonly kind: 'finish'; readonly size: number; readonly rewritten: readonly ByteRange[] };
+  | { readonly kind: 'finish'; readonly size: number; readonly rewritten: readonly ByteRange[] }
+  | { readonly kind: 'digest'; readonly size: number };
 
-/** The digests of the lowest level's blocks; or a failure, which may come at any time and is the last word. */
-export type FollowReply = { readonly folded: Uint8Array } | { readonly error: PortableError };
+/**
+ * The digests of the lowest level's blocks, or that of the whole file in hex; or a failure, which may come at any time and is the
+ * last word.
+ */
+export type FollowReply =
+  | { readonly folded: Uint8Array }
+  | { readonly digest: string }
+  | { readonly error: PortableError };

@@ -17,8 +17,8 @@ export class FollowThread {
   /** Instead of a thread. */
   #own: FollowedData | undefined;
   #isEnded = false;
-  /** Of who waits for `finish`. */
-  #answer: ((folded: Uint8Array) => void) | undefined;
+  /** Of who waits for `finish` or `digest`: one after the other. */
+  #answer: ((reply: FollowReply) => void) | undefined;
   /** What the thread was told of, in bytes. */
   #announced = 0;
 
@@ -53,14 +53,16 @@ export class FollowThread {
       this.#own ??= new FollowedData(this.#files, () => this.#isEnded);
       return this.#own.finish(size, rewritten);
     }
-    const { promise, resolve } = Promise.withResolvers<Uint8Array>();
-    this.#answer = resolve;
-    this.#post({ kind: 'finish', size, rewritten });
-    try {
-      return await Promise.race([promise, this.#failed]);
-    } finally {
-      this.#answer = undefined;
+    const reply = await this.#ask({ kind: 'finish', size, rewritten });
+    return (reply as { readonly folded: Uint8Array }).folded;
+  }
+
+  async digest(size: number): Promise<string> {
+    if (this.#thread === undefined) {
+      this.#own ??= new FollowedData(this.#files, () => this.#isEnded);
+      return this.#own.digest(size);
     }
+    return ((await this.#ask({ kind: 'digest', size })) as { readonly digest: string }).digest;
   }
 
   /** Resolves when nothing uses the descriptors any more; who waits for `finish` gets an error. */
@@ -71,13 +73,24 @@ export class FollowThread {
     if (isWaited) this.#reject(new VerityError('internal', 'a file is not followed any more'));
   }
 
+  async #ask(request: FollowRequest): Promise<FollowReply> {
+    const { promise, resolve } = Promise.withResolvers<FollowReply>();
+    this.#answer = resolve;
+    this.#post(request);
+    try {
+      return await Promise.race([promise, this.#failed]);
+    } finally {
+      this.#answer = undefined;
+    }
+  }
+
   #start(): Thread {
     const thread = new Thread(import.meta.url, './follow-worker', { files: this.#files }, error =>
       this.#fail(error),
     );
     thread.onMessage((reply: FollowReply) => {
       if ('error' in reply) this.#fail(unpackError(reply.error));
-      else this.#answer?.(reply.folded);
+      else this.#answer?.(reply);
     });
     return thread;
   }

@@ -13,14 +13,14 @@ port.on('message', (request: FollowRequest | EndRequest) => {
   if (request.kind === 'end') return port.close();
   if (ending[0] !== 0) return;
   try {
-    const folded = handle(request);
-    if (folded !== undefined) port.postMessage({ folded } satisfies FollowReply);
+    const reply = handle(request);
+    if (reply !== undefined) port.postMessage(reply);
   } catch (error) {
     port.postMessage({ error: packError(error) } satisfies FollowReply);
   }
 });
 
-function handle(request: FollowRequest): Uint8Array | undefined {
+function handle(request: FollowRequest): FollowReply | undefined {
   switch (request.kind) {
     case 'advance':
       data.advance(request.position);
@@ -29,6 +29,8 @@ function handle(request: FollowRequest): Uint8Array | undefined {
       data.takeBack(request.position);
       return undefined;
     case 'finish':
-      return data.finish(request.size, request.rewritten);
+      return { folded: data.finish(request.size, request.rewritten) };
+    case 'digest':
+      return { digest: data.digest(request.size) };
   }
 }

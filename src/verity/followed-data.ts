@@ -1,4 +1,5 @@
-import { BlockHasher } from './block-hasher.ts';
+import { createHash } from 'node:crypto';
+import { BlockHasher, readFully } from './block-hasher.ts';
 import { VerityError } from './error.ts';
 import { blockSize, digestSize, digestsPerBlock } from './layout.ts';
 import { foldedSize } from './levels.ts';
@@ -7,6 +8,9 @@ import { createStepMemory, hashRange, stepBlocks } from './pass.ts';
 /** What one hash block vouches for, in bytes: the least that is hashed again. */
 const groupBytes = digestsPerBlock * blockSize;
 export const stepBytes = stepBlocks * blockSize;
+
+/** Read at a time for the digest of a file: few enough to be hashed out of the processor's cache. */
+const readBytes = 256 * 1024;
 
 /** A range of a file, in bytes; the second is where it ends. */
 export type ByteRange = readonly [from: number, to: number];
@@ -73,6 +77,21 @@ export class FollowedData {
     for (let at = first; at < size; at += stepBytes) this.#hash(at, stepBytes, size);
     this.#groups = Math.floor(size / groupBytes);
     return this.#folded.slice(0, foldedSize(size));
+  }
+
+  /** The sha256 of the first `size` bytes, as they are now, in hex. */
+  digest(size: number): string {
+    const hash = createHash('sha256');
+    const memory = Buffer.allocUnsafe(Math.min(readBytes, size));
+    for (let at = 0; at < size; at += readBytes) {
+      if (this.#isEnding()) throw new VerityError('cancelled', 'cancelled');
+      const wanted = Math.min(readBytes, size - at);
+      if (readFully(this.#files.file, memory, wanted, at) < wanted) {
+        throw new VerityError('conflict', 'a file became shorter while it was hashed', { hint: 'try again' });
+      }
+      hash.update(memory.subarray(0, wanted));
+    }
+    return hash.digest('hex');
   }
 
   /** `length` bytes from `position` on, where a group begins; less if the file ends before, at `size`. */

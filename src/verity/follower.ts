@@ -87,6 +87,15 @@ export class VerityFollower implements AsyncDisposable {
     }
   }
 
+  /** After `finish`: the sha256 of the first `size` bytes of the file, in hex, computed by the same thread. */
+  async digest(size: number): Promise<string> {
+    try {
+      return await this.#thread.digest(size);
+    } catch (error) {
+      throw wrapErrno(error, `cannot hash ${this.#file.path}`);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#thread.end();
     this.#spool?.[Symbol.dispose]();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -66,6 +67,8 @@ test('the result is that of reading it at the end, whatever was announced and ta
         ftruncateSync(fd, end);
         const where = `up to ${most}, ${kind}, ${end} bytes`;
         const followed = await follower.finish({ size: end, rewritten });
+        const digest = createHash('sha256').update(readFileSync(path).subarray(0, end)).digest('hex');
+        assert.equal(await follower.digest(end), digest);
         const data = scratch.at('copy');
         const copy = openSync(data, 'wx');
         writeSync(copy, readFileSync(path).subarray(0, end));

@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import type { Digest } from '../../oci/index.ts';
+import { type Digest, parseDigest } from '../../oci/index.ts';
 import type { ArtifactDraft, StoredArtifact } from '../../store/index.ts';
 import { VerityFollower } from '../../verity/index.ts';
 
@@ -39,9 +39,10 @@ export class LayerDraft implements AsyncDisposable {
   ): Promise<StoredArtifact> {
     const { head, digest, signal } = options;
     const { tree: _, ...measured } = await this.#follower.finish({ size, rewritten: [[0, head]] });
+    const known = digest ?? parseDigest(`sha256:${await this.#follower.digest(size)}`);
     // Now, not when the last of many layers is done: it has a thread.
     await this.#open.disposeAsync();
-    return await this.#draft.commit({ size, digest, measured, signal });
+    return await this.#draft.commit({ size, digest: known, measured, signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,6 @@ import type { Warnings } from '../../error/index.ts';
 import type { LayerFile } from '../../layer/index.ts';
 import type { Content } from '../../merge/index.ts';
 import { type Digest, digestAlgorithm } from '../../oci/index.ts';
-import { projectLayer } from '../../overlay/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
 import type { LayerKeep } from '../../render/read-layers.ts';
 import {
@@ -30,6 +29,8 @@ export interface KeptLayer {
   readonly diffId: Digest;
   readonly path: string;
   readonly read: ReadLayer;
+  /** The layer as OverlayFS sees it. */
+  readonly projection: () => Tree<Content>;
 }
 
 /** Of a layer: its image; or its tar, and the index of it as the image if it is mounted alone. */
@@ -74,9 +75,6 @@ export interface LayerForm {
 
 const versions = () => ({ shale: shaleVersion() });
 
-/** As if it were alone: what the file says must not depend on where in an image the layer is. */
-const project = ({ entries }: ReadLayer) => projectLayer(entries, { layer: 0, xattrs: overlayXattrs });
-
 /** A filesystem of each layer. */
 export const erofsForm: LayerForm = {
   extension: 'erofs',
@@ -89,8 +87,8 @@ export const erofsForm: LayerForm = {
     return { extract: { path, start: firstContent, blockBytes } };
   },
   head: firstContent,
-  finish({ path, diffId, read }, warnings) {
-    return writeLayerImage({ path, diffId, entries: read.entries, tree: project(read), warnings });
+  finish({ path, diffId, read, projection }, warnings) {
+    return writeLayerImage({ path, diffId, entries: read.entries, tree: projection(), warnings });
   },
   locate({ entries }) {
     const contents = locateContents(entries);
@@ -128,7 +126,7 @@ export const tarForm: LayerForm = {
       options: { xattrs: overlayXattrs },
     }),
     write: (path, layer, warnings) =>
-      writeLayerTarIndex({ path, layer: tarLayer(layer), tree: project(layer.read), warnings }).size,
+      writeLayerTarIndex({ path, layer: tarLayer(layer), tree: layer.projection(), warnings }).size,
   },
   locate: () => file => piecesInTar(file),
   writeMerged: ({ layers, ...request }) =>

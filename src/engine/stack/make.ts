@@ -2,10 +2,11 @@ import { warnOfXattrs } from '../../erofs/xattr-writer.ts';
 import { Warnings } from '../../error/index.ts';
 import type { LayerFile } from '../../layer/index.ts';
 import { type Content, merge } from '../../merge/index.ts';
-import { overlayPlan } from '../../overlay/index.ts';
+import { type OverlayPlan, stackPlan } from '../../overlay/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
 import { findUsedLayers, writeHeadImage } from '../../stack/index.ts';
 import type { Store, StoredArtifact } from '../../store/index.ts';
+import type { Tree } from '../../tree/index.ts';
 import { imageIdentity } from '../image-identity.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
@@ -47,14 +48,18 @@ export async function makeStack(
 ): Promise<MadeStack> {
   const { image, warnings, limits, created } = opened;
   const form = wanted.tarIndex ? tarForm : erofsForm;
-  await using work = new StackWork(opened, store);
-  const { files, read } = await work.layers(form, options);
+  await using work = new StackWork(opened, store, wanted);
+  const { read, files: stored } = await work.layers(form, options);
+  stored.catch(() => {}); // It may fail while the layers are merged.
   const tree = merge(read, { created, warnings, limits });
   // Once for the image, whichever of its files are there already: none of them tells.
   warnOfXattrs(tree.nodes, warnings);
   options.onProgress?.({ type: 'finish' });
+  const plan = wanted.overlay ? planOverlay(work, opened, read, tree) : undefined;
+  const files = await stored;
   const layers = image.layers.map(({ diffId }, layer) => ({
     ...{ diffId, path: files[layer]!.path, read: read[layer]! },
+    projection: () => work.projection(layer, read[layer]!),
   }));
   const untold = new Warnings();
   const identity = imageIdentity(image.layers);
@@ -62,9 +67,7 @@ export async function makeStack(
     ...{ manifest: image.manifestDigest ?? image.configDigest, format },
     ...{ options: { layers: form.extension, xattrs: overlayXattrs }, versions: { shale: shaleVersion() } },
   });
-  const makeHead = async () => {
-    const names = image.layers.map(({ diffId }) => diffId);
-    const plan = overlayPlan(read, tree, { xattrs: overlayXattrs, names });
+  const makeHead = async (plan: OverlayPlan) => {
     const { stacked, head, headContents: contents } = plan;
     const find = createFinder(form, layers, contents);
     const write = (path: string) =>
@@ -78,11 +81,22 @@ export async function makeStack(
   };
   return {
     ...{ read, inodes: tree.nodes.length },
-    files: await work.indexes(form, layers, files, wanted),
-    ...(wanted.overlay && { overlay: await makeHead() }),
+    files: await work.indexes(form, layers, files),
+    ...(plan !== undefined && { overlay: await makeHead(plan) }),
     ...(wanted.merged && { merged: await makeMerged() }),
     made: work.made,
   };
+}
+
+function planOverlay(
+  work: StackWork,
+  { image }: OpenedImage,
+  read: readonly ReadLayer[],
+  tree: Tree<Content>,
+): OverlayPlan {
+  const trees = read.map((layer, position) => work.projection(position, layer));
+  const names = image.layers.map(({ diffId }) => diffId);
+  return stackPlan(trees, tree, { xattrs: overlayXattrs, names });
 }
 
 /** Finds what the head must carry in the layers' files. */

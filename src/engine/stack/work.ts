@@ -1,16 +1,19 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { Warnings } from '../../error/index.ts';
 import { parallelism } from '../../host/index.ts';
+import type { Content } from '../../merge/index.ts';
 import type { Digest } from '../../oci/index.ts';
+import { projectLayer } from '../../overlay/index.ts';
 import type { ReadLayer } from '../../render/index.ts';
 import { type LayerKeep, readLayers } from '../../render/read-layers.ts';
 import type { ArtifactDraft, ArtifactKey, Store, StoredArtifact } from '../../store/index.ts';
+import type { Tree } from '../../tree/index.ts';
 import { verityBlockSize } from '../../verity/index.ts';
 import { findIndexes, storeIndexes } from '../layer-index.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
 import { LayerDraft } from './layer-draft.ts';
-import type { KeptLayer, LayerFiles, LayerForm } from './layer-form.ts';
+import { type KeptLayer, type LayerFiles, type LayerForm, overlayXattrs } from './layer-form.ts';
 import type { StackForm } from './request.ts';
 
 /** Finds the files of a stack in the cache, and makes those that are not there, each alone and each once. */
@@ -20,11 +23,15 @@ export class StackWork implements AsyncDisposable {
   readonly #drafts = new AsyncDisposableStack();
   /** What a file leaves out is told of the image. */
   readonly #untold = new Warnings();
+  /** By layer; kept for the overlay, which needs all of them. */
+  readonly #projections: Tree<Content>[] = [];
+  readonly #form: StackForm;
   #made = 0;
 
-  constructor(opened: OpenedImage, store: Store) {
+  constructor(opened: OpenedImage, store: Store, form: StackForm) {
     this.#opened = opened;
     this.#store = store;
+    this.#form = form;
   }
 
   /** How many files were made, and not found. */
@@ -32,14 +39,24 @@ export class StackWork implements AsyncDisposable {
     return this.#made;
   }
 
-  /** The layers' files and indexes, by position. Those that are missing are made at once, as the layers arrive. */
+  /** A layer as OverlayFS sees it: a function of the layer alone. */
+  projection(layer: number, { entries }: ReadLayer): Tree<Content> {
+    const projected = this.#projections[layer] ?? projectLayer(entries, { layer, xattrs: overlayXattrs });
+    if (this.#form.overlay) this.#projections[layer] = projected;
+    return projected;
+  }
+
+  /**
+   * The layers' indexes, and their files, by position. Those that are missing are made at once, as the layers arrive; when all were
+   * read, some of the files may have yet to be hashed and stored.
+   */
   async layers(
     form: LayerForm,
     options: Pick<ImageOptions, 'jobs' | 'memory'>,
-  ): Promise<{ readonly files: readonly StoredArtifact[]; readonly read: readonly ReadLayer[] }> {
+  ): Promise<{ readonly read: readonly ReadLayer[]; readonly files: Promise<readonly StoredArtifact[]> }> {
     const { image, limits, warnings, signal, onProgress } = this.#opened;
     const { jobs, memory } = options;
-    const files = new Map<Digest, StoredArtifact>();
+    const files = new Map<Digest, StoredArtifact | Promise<StoredArtifact>>();
     const drafts = new Map<Digest, ArtifactDraft>();
     // Whoever waits for another's draft must not hold what that one waits for: so all take them in one order.
     for (const diffId of [...new Set(image.layers.map(layer => layer.diffId))].sort()) {
@@ -67,15 +84,18 @@ export class StackWork implements AsyncDisposable {
         const draft = kept[layer];
         if (draft === undefined) return;
         const { diffId } = image.layers[layer]!;
-        const file = { diffId, path: draft.path, read: result };
+        const projection = () => this.projection(layer, result);
+        const file = { diffId, path: draft.path, read: result, projection };
         const size = form.finish(file, this.#untold);
-        const known = { head: form.head, digest: form.digest?.(file), signal };
-        files.set(diffId, await draft.commit(size, known));
+        const stored = draft.commit(size, { head: form.head, digest: form.digest?.(file), signal });
+        // Whoever waits for the files hears of it.
+        stored.catch(() => {});
+        files.set(diffId, stored);
         this.#made += 1;
       },
     });
     await storeIndexes(this.#store, image.layers, read, limits);
-    return { files: image.layers.map(({ diffId }) => files.get(diffId)!), read };
+    return { read, files: Promise.all(image.layers.map(({ diffId }) => files.get(diffId)!)) };
   }
 
   /** What belongs to each layer: with its index where the form has one and the overlay is to mount it. */
@@ -83,8 +103,8 @@ export class StackWork implements AsyncDisposable {
     { index }: LayerForm,
     layers: readonly KeptLayer[],
     files: readonly StoredArtifact[],
-    { overlay }: StackForm,
   ): Promise<LayerFiles[]> {
+    const { overlay } = this.#form;
     if (index === undefined) return files.map(image => ({ image }));
     const images: (StoredArtifact | undefined)[] = [];
     for (const layer of overlay ? layers : []) {
