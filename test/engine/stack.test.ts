@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -161,6 +163,49 @@ test('what a user put into a stack is not lost with it', async () => {
   const none = await layout(scratch, '0', []);
   for (let times = 0; times < 2; times += 1) await renderStack(none, place, {}, options);
   assert.deepEqual(readdirSync(place).sort(), ['head.erofs', 'stack.json']);
+});
+
+test('a place that cannot be looked at', async () => {
+  using scratch = new Scratch();
+  const one = await layout(scratch, '1', [base]);
+  symlinkSync('loop', scratch.file('loop'));
+  for (const place of [scratch.file('loop', 'stack'), scratch.file('n'.repeat(300))]) {
+    const rendered = renderStack(one, place, {}, { platform, root: scratch.file('cache') });
+    await assert.rejects(rendered, { name: 'ShaleError', message: /^cannot see what is at / });
+  }
+});
+
+test('a damaged file of the cache does not become part of a head that vouches for it', async () => {
+  using scratch = new Scratch();
+  const options = { platform, root: scratch.file('cache') };
+  const [older, newer] = [
+    tarOf(file('a', 'precious')),
+    // One inode in two layers: OverlayFS sees that in the head only, so this has the content.
+    Buffer.concat([
+      writeRecord(createRecord({ type: 'hardlink', path: 'b', linkpath: 'a' }), Buffer.alloc(0)),
+      endBlocks,
+    ]),
+  ];
+  for (const form of [{}, { tarIndex: true }]) {
+    const name = form.tarIndex ? 'tar' : 'erofs';
+    await renderStack(
+      await layout(scratch, `${name}-1`, [older]),
+      scratch.file(`${name}-older`),
+      form,
+      options,
+    );
+    const layers = scratch.file(`${name}-older`, 'layers');
+    const path = join(layers, readdirSync(layers).find(entry => entry.endsWith(name))!);
+    const bytes = readFileSync(path);
+    bytes[bytes.indexOf('precious')]! += 1;
+    chmodSync(path, 0o600);
+    writeFileSync(path, bytes); // A link: it is the cache's file as well.
+    const both = await layout(scratch, `${name}-2`, [older, newer]);
+    await assert.rejects(renderStack(both, scratch.file(`${name}-both`), form, options), {
+      ...{ name: 'ShaleError', code: 'corrupt', message: /is damaged/ },
+    });
+    assert.equal(existsSync(scratch.file(`${name}-both`)), false);
+  }
 });
 
 test('gc, whenever it comes, leaves what is about to be put in its place', async context => {

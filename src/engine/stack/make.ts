@@ -70,8 +70,10 @@ export async function makeStack(
   const makeHead = async (plan: OverlayPlan) => {
     const { stacked, head, headContents: contents } = plan;
     const find = createFinder(form, layers, contents);
-    const write = (path: string) =>
-      writeHeadImage({ path, tree: head, contents, find, identity, warnings: untold });
+    const write = async (path: string) => {
+      for (const layer of new Set(contents.map(content => content.layer))) await work.check(files[layer]!);
+      return writeHeadImage({ path, tree: head, contents, find, identity, warnings: untold });
+    };
     return { head: await work.file(key('stack-head'), 'erofs', write), stacked };
   };
   const makeMerged = async () => {

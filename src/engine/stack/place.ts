@@ -90,7 +90,11 @@ export function createDraft(place: string): TemporaryDirectory {
 /** Whether a stack is there, and nothing beside it; `exists` if it is something else. */
 export function checkPlace(path: string): boolean {
   const place = resolve(path);
-  if (lstatSync(place, { throwIfNoEntry: false }) === undefined) return false;
+  try {
+    if (lstatSync(place, { throwIfNoEntry: false }) === undefined) return false;
+  } catch (error) {
+    throw wrapErrno(error, `cannot see what is at ${place}`);
+  }
   try {
     const found = JSON.parse(readFileSync(join(place, manifestName), 'utf8')) as StackManifest | null;
     if (found?.mediaType === stackMediaType) {

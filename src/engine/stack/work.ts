@@ -12,6 +12,7 @@ import { verityBlockSize } from '../../verity/index.ts';
 import { findIndexes, storeIndexes } from '../layer-index.ts';
 import type { ImageOptions } from '../options.ts';
 import type { OpenedImage } from '../source.ts';
+import { checkSource } from './check-source.ts';
 import { LayerDraft } from './layer-draft.ts';
 import { type KeptLayer, type LayerFiles, type LayerForm, overlayXattrs } from './layer-form.ts';
 import type { StackForm } from './request.ts';
@@ -26,6 +27,8 @@ export class StackWork implements AsyncDisposable {
   /** By layer; kept for the overlay, which needs all of them. */
   readonly #projections: Tree<Content>[] = [];
   readonly #form: StackForm;
+  /** Layers' files that were in the cache. */
+  readonly #found = new Set<StoredArtifact>();
   #made = 0;
 
   constructor(opened: OpenedImage, store: Store, form: StackForm) {
@@ -62,7 +65,10 @@ export class StackWork implements AsyncDisposable {
     for (const diffId of [...new Set(image.layers.map(layer => layer.diffId))].sort()) {
       const begun = await this.#begin(form.key(diffId), form.extension);
       if ('commit' in begun) drafts.set(diffId, begun);
-      else files.set(diffId, begun);
+      else {
+        files.set(diffId, begun);
+        this.#found.add(begun);
+      }
     }
     const indexes = findIndexes(this.#store, image.layers, limits);
     // A layer that stands twice in the image is written by its first reader.
@@ -98,6 +104,11 @@ export class StackWork implements AsyncDisposable {
     return { read, files: Promise.all(image.layers.map(({ diffId }) => files.get(diffId)!)) };
   }
 
+  /** Before contents are copied out of a layer's file: what was made now is known to be right. */
+  async check(file: StoredArtifact): Promise<void> {
+    if (this.#found.delete(file)) await checkSource(file, this.#opened.signal);
+  }
+
   /** What belongs to each layer: with its index where the form has one and the overlay is to mount it. */
   async indexes(
     { index }: LayerForm,
@@ -115,11 +126,15 @@ export class StackWork implements AsyncDisposable {
   }
 
   /** The file of a key. `write` fills an empty one, and returns its size in bytes; zeros follow up to a whole block of dm-verity. */
-  async file(key: ArtifactKey, extension: string, write: (path: string) => number): Promise<StoredArtifact> {
+  async file(
+    key: ArtifactKey,
+    extension: string,
+    write: (path: string) => number | Promise<number>,
+  ): Promise<StoredArtifact> {
     const begun = await this.#begin(key, extension);
     if (!('commit' in begun)) return begun;
     writeFileSync(begun.path, '');
-    const size = Math.ceil(write(begun.path) / verityBlockSize) * verityBlockSize;
+    const size = Math.ceil((await write(begun.path)) / verityBlockSize) * verityBlockSize;
     truncateSync(begun.path, size);
     return await this.#commit(begun, size);
   }
