@@ -7,8 +7,10 @@ export interface Segment {
   readonly length: number;
 }
 
-/** More chunks than this are not worth their index: 8 bytes each. */
-const mostChunks = 65536;
+/** An index of so many chunks is always worth its room: 8 bytes each. */
+const freeChunks = 65536;
+/** So many more are for each segment: far apart in large chunks, few bytes would make an image of many gigabytes to hash. */
+const chunksForSegment = 64;
 
 /**
  * Gives contents their places, one behind the other, each at a block's start: a function of nothing but sizes and maps of holes
@@ -39,7 +41,7 @@ export class FileLayout {
 
   /** Chunks with nothing in them take no room; of others the holes are stored, too. */
   #placeChunks(size: number, segments: readonly Segment[]): ChunkedData {
-    const chunkBytes = sparseChunkBytes(size, this.#blockBytes);
+    const chunkBytes = sparseChunkBytes(size, this.#blockBytes, segments.length);
     const starts = new Float64Array(Math.ceil(size / chunkBytes)).fill(hole);
     for (const { offset, length } of segments) {
       if (length === 0) continue;
@@ -55,8 +57,9 @@ export class FileLayout {
   }
 }
 
-/** The chunk of a file with holes: the smallest that keeps its index small. */
-export function sparseChunkBytes(size: number, blockBytes: number): number {
+/** The chunk of a file with holes: the smallest that keeps its index small, beside its segments. */
+export function sparseChunkBytes(size: number, blockBytes: number, segments: number): number {
+  const mostChunks = Math.max(freeChunks, segments * chunksForSegment);
   let chunkBytes = blockBytes;
   while (size > chunkBytes * mostChunks) chunkBytes *= 2;
   return chunkBytes;
