@@ -29,6 +29,8 @@ export class StackWork implements AsyncDisposable {
   readonly #form: StackForm;
   /** Layers' files that were in the cache. */
   readonly #found = new Set<StoredArtifact>();
+  /** Layers' files on their way into the cache. */
+  readonly #commits: Promise<StoredArtifact>[] = [];
   #made = 0;
 
   constructor(opened: OpenedImage, store: Store, form: StackForm) {
@@ -96,6 +98,7 @@ export class StackWork implements AsyncDisposable {
         const stored = draft.commit(size, { head: form.head, digest: form.digest?.(file), signal });
         // Whoever waits for the files hears of it.
         stored.catch(() => {});
+        this.#commits.push(stored);
         files.set(diffId, stored);
         this.#made += 1;
       },
@@ -140,6 +143,8 @@ export class StackWork implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // None goes on after whatever it needs is closed.
+    await Promise.allSettled(this.#commits);
     await this.#drafts.disposeAsync();
   }
 

@@ -2,6 +2,7 @@ import { closeSync, openSync, writevSync } from 'node:fs';
 import { type FileData, hole } from '../../erofs/data.ts';
 import { FileLayout, type Segment } from '../../erofs/file-layout.ts';
 import { wrapErrno } from '../../error/index.ts';
+import { Writeback } from './writeback.ts';
 
 /** Where an ingest thread puts the contents of a layer: a file that exists, from this position on, in blocks of this size. */
 export interface ExtractionTarget {
@@ -22,6 +23,7 @@ export class Extraction implements Disposable {
   readonly #layout: FileLayout;
   readonly #file: number;
   readonly #zeros: Uint8Array;
+  readonly #writeback: Writeback;
   #data: FileData | undefined;
   #size = 0;
   #offset = 0;
@@ -39,6 +41,7 @@ export class Extraction implements Disposable {
     } catch (error) {
       throw wrapErrno(error, `cannot open ${target.path}`);
     }
+    this.#writeback = new Writeback(this.#file);
   }
 
   begin(size: number, segments: readonly Segment[] | undefined): void {
@@ -93,6 +96,7 @@ export class Extraction implements Disposable {
       throw wrapErrno(error, `cannot write ${this.#target.path}`);
     }
     this.#position += this.#length;
+    this.#writeback.wrote(this.#position);
     this.#views = [];
     this.#length = 0;
   }

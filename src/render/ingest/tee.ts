@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { wrapErrno } from '../../error/index.ts';
 import { writeAll } from '../../host/index.ts';
+import { Writeback } from './writeback.ts';
 
 /** Where an ingest thread puts the uncompressed layer as it is: a file that exists and is empty. */
 export interface TeeTarget {
@@ -16,6 +17,7 @@ export interface TeeTarget {
 export class Tee implements Disposable {
   readonly #target: TeeTarget;
   readonly #file: number;
+  readonly #writeback: Writeback;
   #position = 0;
 
   constructor(target: TeeTarget) {
@@ -25,6 +27,7 @@ export class Tee implements Disposable {
     } catch (error) {
       throw wrapErrno(error, `cannot open ${target.path}`);
     }
+    this.#writeback = new Writeback(this.#file);
   }
 
   /** How far, in bytes. */
@@ -39,6 +42,7 @@ export class Tee implements Disposable {
       throw wrapErrno(error, `cannot write ${this.#target.path}`);
     }
     this.#position += bytes.length;
+    this.#writeback.wrote(this.#position);
   }
 
   /** How many zeros belong behind `size` bytes. */
