@@ -1,6 +1,6 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { isErrno, ShaleError, wrapErrno } from '../../error/index.ts';
+import { ShaleError, wrapErrno } from '../../error/index.ts';
 import {
   createAtomicFile,
   createTemporaryDirectory,
@@ -13,14 +13,8 @@ import {
 import type { Store, StoredArtifact } from '../../store/index.ts';
 import { byteString } from '../../tree/index.ts';
 import { type HashingOptions, hashFiles, type IntegrityRequest, refuseSealed } from '../integrity/index.ts';
-import {
-  describeFile,
-  formatManifest,
-  manifestName,
-  redescribe,
-  type StackManifest,
-  stackMediaType,
-} from './manifest.ts';
+import { isStack } from './detect.ts';
+import { describeFile, formatManifest, manifestName, redescribe, type StackManifest } from './manifest.ts';
 
 /** A file of a stack: its place below the directory, and what belongs there. */
 export interface PlacedFile {
@@ -95,22 +89,22 @@ export function checkPlace(path: string): boolean {
   } catch (error) {
     throw wrapErrno(error, `cannot see what is at ${place}`);
   }
-  try {
-    const found = JSON.parse(readFileSync(join(place, manifestName), 'utf8')) as StackManifest | null;
-    if (found?.mediaType === stackMediaType) {
-      refuseSealed(join(place, manifestName));
-      refuseStrangers(path);
-      return true;
-    }
-  } catch (error) {
-    if (!(error instanceof SyntaxError) && !isErrno(error, 'ENOENT', 'ENOTDIR', 'EISDIR')) {
-      throw wrapErrno(error, `cannot read ${join(place, manifestName)}`);
-    }
+  if (isReplaceable(place)) {
+    for (const name of refuseStrangers(path)) refuseSealed(join(place, name));
+    return true;
   }
   throw new ShaleError('exists', `${path} exists already, and is no stack that could be replaced`, {
     detail: { path },
     hint: 'remove it first, or choose another name',
   });
+}
+
+function isReplaceable(place: string): boolean {
+  try {
+    return isStack(place);
+  } catch (error) {
+    throw wrapErrno(error, `cannot read ${join(place, manifestName)}`);
+  }
 }
 
 const ownNames = [
@@ -123,13 +117,19 @@ const ownNames = [
 ];
 const layerFile = /^[0-9a-f]{64}\.(erofs|tar)(\.verity)?$/;
 
-/** What replaces a stack removes all that is below its directory: a user's notes would go, and what is mounted there. */
-function refuseStrangers(path: string): void {
+/**
+ * What replaces a stack removes all that is below its directory: a user's notes would go, and what is mounted there. Returns the
+ * names of its files.
+ */
+function refuseStrangers(path: string): string[] {
   const place = resolve(path);
   const names = readdirSync(place);
   const layers = names.includes('layers') ? readdirSync(join(place, 'layers')) : [];
   const stranger = names.find(name => !ownNames.includes(name)) ?? layers.find(name => !layerFile.test(name));
-  if (stranger === undefined) return;
+  if (stranger === undefined) {
+    const files = names.filter(name => name !== 'layers');
+    return [...files, ...layers.map(name => join('layers', name))];
+  }
   throw new ShaleError('exists', `${path} is a stack, but holds ${stranger}, too, which would be lost`, {
     detail: { path, stranger },
     hint: 'move it away (a mount point: unmount and remove it), or choose another name',
