@@ -29,6 +29,7 @@ export class StackWork implements AsyncDisposable {
   readonly #form: StackForm;
   /** Layers' files that were in the cache. */
   readonly #found = new Set<StoredArtifact>();
+  readonly #indexes = new Map<Digest, StoredArtifact>();
   /** Layers' files on their way into the cache. */
   readonly #commits: Promise<StoredArtifact>[] = [];
   #made = 0;
@@ -95,7 +96,12 @@ export class StackWork implements AsyncDisposable {
         const projection = () => this.projection(layer, result);
         const file = { diffId, path: draft.path, read: result, projection };
         const size = form.finish(file, this.#untold);
-        const stored = draft.commit(size, { head: form.head, digest: form.digest?.(file), signal });
+        const commit = async () => {
+          // Before the file is moved to its place, and while other layers are read.
+          if (form.index !== undefined && this.#form.overlay) await this.#index(form.index, file);
+          return await draft.commit(size, { head: form.head, digest: form.digest?.(file), signal });
+        };
+        const stored = commit();
         // Whoever waits for the files hears of it.
         stored.catch(() => {});
         this.#commits.push(stored);
@@ -122,10 +128,17 @@ export class StackWork implements AsyncDisposable {
     if (index === undefined) return files.map(image => ({ image }));
     const images: (StoredArtifact | undefined)[] = [];
     for (const layer of overlay ? layers : []) {
-      const write = (path: string) => index.write(path, layer, this.#untold);
-      images.push(await this.file(index.key(layer.diffId), 'erofs', write));
+      images.push(this.#indexes.get(layer.diffId) ?? (await this.#index(index, layer)));
     }
     return files.map((tar, layer) => ({ tar, ...(overlay && { image: images[layer]! }) }));
+  }
+
+  async #index(index: NonNullable<LayerForm['index']>, layer: KeptLayer): Promise<StoredArtifact> {
+    const { diffId } = layer;
+    const write = (path: string) => index.write(path, layer, this.#untold);
+    const file = await this.file(index.key(diffId), 'erofs', write);
+    this.#indexes.set(diffId, file);
+    return file;
   }
 
   /** The file of a key. `write` fills an empty one, and returns its size in bytes; zeros follow up to a whole block of dm-verity. */
