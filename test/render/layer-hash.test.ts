@@ -10,7 +10,7 @@ import { ShaleError, Warnings } from '../../src/error/index.ts';
 import { createLimits } from '../../src/layer/index.ts';
 import type { Digest } from '../../src/oci/index.ts';
 import { type LayerSource, readLayers } from '../../src/render/index.ts';
-import { HashLine, hashEnd } from '../../src/render/ingest/hash-line.ts';
+import { HashLine, hashDepth, hashEnd } from '../../src/render/ingest/hash-line.ts';
 import { sha256 } from '../archive/fixture.ts';
 import { endBlocks, writeRecord } from '../engine/tar.ts';
 import { createScratch } from '../host/scratch.ts';
@@ -117,8 +117,8 @@ test('the line: every request is answered in its order, between two threads', as
     const parts: Buffer[] = [];
     for (let index = 0; index < round * 7; index += 1) {
       const length = 1 + ((index * 7919) % 3000);
-      // The half that the request before is not about may be written to.
-      const offset = (index % 2) * (bytes.length / 2);
+      // What the last three requests are not about may be written to.
+      const offset = (index % (hashDepth + 1)) * (bytes.length / (hashDepth + 1));
       bytes.fill(index + round, offset, offset + length);
       parts.push(Buffer.from(bytes.slice(offset, offset + length)));
       line.request(offset, length, ending);

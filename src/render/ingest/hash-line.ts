@@ -3,11 +3,13 @@ import { ShaleError } from '../../error/index.ts';
 /** 32-bit words of the shared memory: requests and replies are counted, and equal when nothing is to be done. */
 const requestsWord = 0;
 const repliesWord = 1;
-/** 64-bit words: what is requested. */
-const offsetWord = 1;
-const lengthWord = 2;
+/** Requests on their way; whoever fills one more piece of memory than that in turn never fills one that is yet to be hashed. */
+export const hashDepth = 3;
+/** 64-bit words: what is requested, offset and length of each; a place more than are on their way. */
+const places = hashDepth + 1;
+const firstOperand = 1;
 /** Where two digests are put, and their bytes at the most. */
-const digestAt = 32;
+const digestAt = 8 * (firstOperand + 2 * places);
 const digestBytes = 128;
 /** How long a thread sleeps before it looks whether it is still wanted, in milliseconds. */
 const nap = 100;
@@ -17,8 +19,8 @@ export const hashEnd = -1;
 export const hashAbandon = -2;
 
 /**
- * A line between a thread that has bytes in shared memory and one that hashes them, for one request at a time: whoever
- * fills two pieces of memory in turn fills one while the other is hashed.
+ * A line between a thread that has bytes in shared memory and one that hashes them, in order. Some requests may be on their way: the
+ * one thread does not stop for each time that the other is not running.
  */
 export class HashLine {
   readonly memory: SharedArrayBuffer;
@@ -33,20 +35,30 @@ export class HashLine {
     this.#digest = new Uint8Array(memory, digestAt);
   }
 
-  /** Waits until the request before has been dealt with. `cancelled` once `ending` is set. */
+  /** Waits until fewer than `hashDepth` requests are on their way. `cancelled` once `ending` is set. */
   request(offset: number, length: number, ending: Int32Array): void {
-    this.settle(ending);
-    this.#operands[offsetWord] = offset;
-    this.#operands[lengthWord] = length;
+    this.#wait(hashDepth - 1, ending);
+    const place = this.#place(Atomics.load(this.#words, requestsWord));
+    this.#operands[place] = offset;
+    this.#operands[place + 1] = length;
     Atomics.add(this.#words, requestsWord, 1);
     Atomics.notify(this.#words, requestsWord);
   }
 
   /** Waits until nothing is left to do. */
   settle(ending: Int32Array): void {
+    this.#wait(0, ending);
+  }
+
+  #place(count: number): number {
+    return firstOperand + 2 * (count % places);
+  }
+
+  /** Until no more than `most` requests are on their way. */
+  #wait(most: number, ending: Int32Array): void {
     for (;;) {
       const replies = Atomics.load(this.#words, repliesWord);
-      if (replies === Atomics.load(this.#words, requestsWord)) return;
+      if (Atomics.load(this.#words, requestsWord) - replies <= most) return;
       if (Atomics.load(ending, 0) !== 0) throw new ShaleError('cancelled', 'nobody wants the hash any more');
       Atomics.wait(this.#words, repliesWord, replies, nap);
     }
@@ -61,8 +73,10 @@ export class HashLine {
   next(ending: Int32Array): { readonly offset: number; readonly length: number } | undefined {
     for (;;) {
       const requests = Atomics.load(this.#words, requestsWord);
-      if (requests !== Atomics.load(this.#words, repliesWord)) {
-        return { offset: this.#operands[offsetWord]!, length: this.#operands[lengthWord]! };
+      const replies = Atomics.load(this.#words, repliesWord);
+      if (requests !== replies) {
+        const place = this.#place(replies);
+        return { offset: this.#operands[place]!, length: this.#operands[place + 1]! };
       }
       if (Atomics.load(ending, 0) !== 0) return undefined;
       Atomics.wait(this.#words, requestsWord, requests, nap);

@@ -16,7 +16,7 @@ export class LayerHash implements Disposable {
     this.#ending = ending;
   }
 
-  /** The bytes must stay as they are until the next call has returned. */
+  /** The bytes must stay as they are until `hashDepth` more calls have returned. */
   update(offset: number, length: number): void {
     if (length === 0) return;
     this.#line.request(offset, length, this.#ending);

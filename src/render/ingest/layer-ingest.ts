@@ -20,7 +20,7 @@ import { type IngestBatch, type IngestEnd, type IngestRequest, ingestEvent } fro
 import { StoredBlob } from './stored-blob.ts';
 import { Tee } from './tee.ts';
 
-/** While one half of a slab is hashed elsewhere, the other is filled. */
+/** What is hashed elsewhere: halves of two slabs, while another half is filled (`hashDepth`). */
 const hashedBytes = slabBytes / 2;
 
 /** So much of a layer is a message, where nobody waits for its contents: progress is still seen. In bytes, uncompressed. */
@@ -61,6 +61,8 @@ export class LayerIngest implements TarHandler {
   #path = '';
 
   #slab = -1;
+  /** The other one that is filled in turn, where what is filled is hashed elsewhere. */
+  #spare = -1;
   #filled = 0;
   /** Of what is filled: given to be hashed elsewhere. */
   #hashed = 0;
@@ -81,9 +83,9 @@ export class LayerIngest implements TarHandler {
     this.#parser = new TarParser(this, limits);
   }
 
-  /** The slab that was taken last, if it was not handed on. */
-  get slab(): number | undefined {
-    return this.#slab < 0 ? undefined : this.#slab;
+  /** The slabs that were taken, and not handed on. */
+  get slabs(): readonly number[] {
+    return [this.#slab, this.#spare].filter(slab => slab >= 0);
   }
 
   async run(): Promise<IngestEnd> {
@@ -163,6 +165,7 @@ export class LayerIngest implements TarHandler {
     const diffId = elsewhere ? undefined : new DigestVerifier({ digest }, 'the uncompressed layer');
     const decoder = createDecompressor();
     try {
+      if (elsewhere !== undefined) this.#spare = await this.#port.takeSlab();
       for (let chunk = blob.next(); chunk !== undefined; chunk = blob.next()) {
         if (this.#ending[0] !== 0) throw new ShaleError('cancelled', 'the layer is not wanted any more');
         decoder.push(chunk);
@@ -208,6 +211,7 @@ export class LayerIngest implements TarHandler {
     this.#write();
     const waits = !this.#request.data && this.#produced - this.#reported.produced < messageBytes;
     if (!waits) this.#post(read);
+    if (this.#spare >= 0) [this.#slab, this.#spare] = [this.#spare, this.#slab];
     this.#filled = 0;
     this.#hashed = 0;
   }

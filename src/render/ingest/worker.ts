@@ -47,7 +47,7 @@ async function read(request: IngestRequest): Promise<void> {
     const ingest = new LayerIngest(request, ingestPort, memory, ending);
     reply = await ingest.run();
     // A slab that it took and did not need serves the next layer.
-    if (ingest.slab !== undefined) granted.unshift(ingest.slab);
+    granted.unshift(...ingest.slabs);
   } catch (error) {
     reply = { kind: 'failure', error: packError(wrapErrno(error, `reading ${request.blob.path}`)) };
   }
