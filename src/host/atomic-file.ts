@@ -9,7 +9,6 @@ import {
   renameSync,
   type Stats,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { isErrno, wrapErrno } from '../error/index.ts';
@@ -20,6 +19,7 @@ import { renameNew } from './rename.ts';
 import { startWriteback, syncFile, syncParent } from './sync.ts';
 import { withTemporaryName } from './temporary.ts';
 import { registerUnfinished } from './unfinished.ts';
+import { writeAll } from './write.ts';
 
 export interface AtomicFileOptions {
   /** What a file that is already there means; `error` if not given. A non-file is never replaced. */
@@ -170,12 +170,6 @@ class OpenAtomicFile implements AtomicFile {
       if (!isErrno(error, 'ENOENT')) throw wrapErrno(error, `cannot remove ${this.#temporary}`);
     }
   }
-}
-
-/** `write` until all is written: a call may write less, near 2 GiB and when a signal comes. */
-export function writeAll(fd: number, chunk: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < chunk.length) done += writeSync(fd, chunk, done, chunk.length - done, position + done);
 }
 
 /** Renames without replacing: in one step where the kernel can, else by a link, which fails if the name is taken. */

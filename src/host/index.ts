@@ -12,7 +12,6 @@ export {
   type AtomicFileOptions,
   createAtomicFile,
   missingParent,
-  writeAll,
 } from './atomic-file.ts';
 export { findBoot } from './boot.ts';
 export { type Daemon, type DaemonEnd, type DaemonOptions, spawnDaemon } from './daemon.ts';
@@ -77,4 +76,5 @@ export { createTemporaryDirectory, type TemporaryDirectory, withTemporaryName } 
 export { readModified, setModified, timestamp } from './time.ts';
 export { registerUnfinished, removeUnfinished } from './unfinished.ts';
 export { connectUnixSocket, listenUnixSocket } from './unix-socket.ts';
+export { writeAll, writePieces } from './write.ts';
 export { readXattrs, removeXattr, setXattr } from './xattr.ts';

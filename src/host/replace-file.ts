@@ -1,7 +1,7 @@
 import { closeSync, constants, fsyncSync, openSync, renameSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { writeAll } from './atomic-file.ts';
 import { withTemporaryName } from './temporary.ts';
+import { writeAll } from './write.ts';
 
 /**
  * Puts a small file (0600) in the place of what is there, whole and durable, without ever leaving the thread: for

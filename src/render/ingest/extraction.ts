@@ -1,7 +1,8 @@
-import { closeSync, openSync, writevSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { type FileData, hole } from '../../erofs/data.ts';
 import { FileLayout, type Segment } from '../../erofs/file-layout.ts';
 import { wrapErrno } from '../../error/index.ts';
+import { writePieces } from '../../host/write.ts';
 import { Writeback } from './writeback.ts';
 
 /** Where an ingest thread puts the contents of a layer: a file that exists, from this position on, in blocks of this size. */
@@ -86,12 +87,7 @@ export class Extraction implements Disposable {
     const views = this.#views;
     if (views.length === 0) return;
     try {
-      for (let [first, position] = [0, this.#position]; first < views.length; ) {
-        let written = writevSync(this.#file, first === 0 ? views : views.slice(first), position);
-        position += written;
-        while (first < views.length && written >= views[first]!.length) written -= views[first++]!.length;
-        if (written > 0) views[first] = views[first]!.subarray(written);
-      }
+      writePieces(this.#file, views, this.#position);
     } catch (error) {
       throw wrapErrno(error, `cannot write ${this.#target.path}`);
     }

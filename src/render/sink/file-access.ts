@@ -1,7 +1,7 @@
-import { readSync, writevSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import type { RandomAccess } from '../../bytes/random-access.ts';
 import { wrapErrno } from '../../error/index.ts';
-import { type AtomicFile, HostError } from '../../host/index.ts';
+import { type AtomicFile, HostError, writePieces } from '../../host/index.ts';
 import type { Measured } from '../../verity/index.ts';
 
 /** So many written bytes are left to the page cache before the disk is told to begin. */
@@ -24,7 +24,7 @@ export function fileAccess(file: ImageFile): RandomAccess {
       // Throws if the file is closed, and lets it know its size.
       file.writeAt(nothing, end);
       try {
-        writeChunks(file.fd, chunks, position);
+        writePieces(file.fd, chunks, position);
       } catch (error) {
         throw wrapErrno(error, `cannot write ${file.path}`);
       }
@@ -42,19 +42,6 @@ export function fileAccess(file: ImageFile): RandomAccess {
       }
     },
   };
-}
-
-/** One call writes all, but near 2 GiB, when a signal comes, and where the disk ends. */
-function writeChunks(fd: number, chunks: readonly Uint8Array[], position: number): void {
-  let left = [...chunks];
-  while (left.length > 0) {
-    let written = writevSync(fd, left, position);
-    position += written;
-    let done = 0;
-    while (done < left.length && written >= left[done]!.length) written -= left[done++]!.length;
-    left = left.slice(done);
-    if (written > 0) left[0] = left[0]!.subarray(written);
-  }
 }
 
 /** Collects small pieces, of which tables consist, into few writes. */
