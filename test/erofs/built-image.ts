@@ -100,7 +100,12 @@ export function buildErofs(root: Inode<Buffer>, options: BuildOptions = {}): Bui
     using compressor = disposable(createBlockCompressor(kind === 'deflate' ? 'deflate' : kind, undefined));
     for (const part of pieces(bytes, extentBytes)) {
       const scratch = Buffer.alloc(extentBytes);
-      const size = compressor.compress(part, scratch);
+      const compressed = compressor.compress(part, scratch);
+      // Kernels take zeros in front for padding: a stored block of deflate begins with one, unless an empty block is before it.
+      const isAmbiguous = kind === 'deflate' && compressed > 0 && scratch[0] === 0;
+      if (isAmbiguous) scratch.copyWithin(1, 0, compressed);
+      if (isAmbiguous) scratch[0] = 2;
+      const size = isAmbiguous ? compressed + 1 : compressed;
       const blocks = Math.ceil(size / blockSize);
       if (size === 0 || blocks >= Math.ceil(part.length / blockSize)) {
         starts.push(output.block(part, blockSize));
