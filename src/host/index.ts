@@ -14,6 +14,7 @@ export {
   missingParent,
 } from './atomic-file.ts';
 export { findBoot } from './boot.ts';
+export { fitsClassicMount, mountClassic } from './classic-mount.ts';
 export { type Daemon, type DaemonEnd, type DaemonOptions, spawnDaemon } from './daemon.ts';
 export { findDataRoot } from './data-root.ts';
 export { Descent, isThere } from './descent.ts';
@@ -27,6 +28,14 @@ export {
   umask,
 } from './environment.ts';
 export { HostError, systemError, throwIfAborted } from './error.ts';
+export {
+  createSubvolume,
+  freezeSubvolume,
+  isBtrfs,
+  isSubvolume,
+  removeSubvolume,
+  snapshotSubvolume,
+} from './btrfs.ts';
 export { createFifos } from './fifo.ts';
 export { findFilesystemName } from './filesystem-name.ts';
 export { findProgram } from './find-program.ts';
@@ -46,11 +55,14 @@ export {
 export {
   canMount,
   type Filesystem,
+  type MountAttributes,
   type MountParameter,
+  mountBind,
   mountFilesystem,
   openFilesystem,
   unmount,
 } from './mount.ts';
+export { findMount, listMounts, type MountPoint } from './mount-point.ts';
 export { makeNode, mostMajor, mostMinor, type SpecialType, splitDevice } from './node.ts';
 export {
   identifyProcess,
@@ -64,6 +76,7 @@ export { type ProgramOptions, type ProgramResult, runProgram } from './program.t
 export { readNames, removeTree } from './remove.ts';
 export { exchangeNames } from './rename.ts';
 export { replaceFile, syncDirectoryNow } from './replace-file.ts';
+export { isSqlite, openDatabaseFile } from './sqlite.ts';
 export {
   canSyncFilesystem,
   startWriteback,

@@ -27,6 +27,9 @@ export type Call =
   | 'fsconfig'
   | 'fsmount'
   | 'move_mount'
+  | 'open_tree'
+  | 'mount_setattr'
+  | 'mount'
   | 'umount2';
 
 /** koffi's C types for each call; `long` is `ssize_t`, and the libcs of Node 24's platforms agree on all of them. */
@@ -51,6 +54,9 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   fsconfig: ['int', 'int', 'unsigned int', 'const void *', 'const void *', 'int'],
   fsmount: ['int', 'int', 'unsigned int', 'unsigned int'],
   move_mount: ['int', 'int', 'const void *', 'int', 'const void *', 'unsigned int'],
+  open_tree: ['int', 'int', 'const void *', 'unsigned int'],
+  mount_setattr: ['int', 'int', 'const void *', 'unsigned int', 'const void *', 'size_t'],
+  mount: ['int', 'const void *', 'const void *', 'const void *', 'unsigned long', 'const void *'],
   umount2: ['int', 'const void *', 'int'],
 };
 

@@ -19,13 +19,38 @@ const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
 const FSMOUNT_CLOEXEC = 1;
-const MOUNT_ATTR_RDONLY = 1;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const AT_EMPTY_PATH = 0x1000;
+const AT_RECURSIVE = 0x8000;
 const AT_FDCWD = -100;
+const OPEN_TREE_CLONE = 1;
 const UMOUNT_NOFOLLOW = 8;
 const MNT_DETACH = 2;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
+
+/** What is forbidden where something is mounted, whatever the files say: mount_setattr(2). */
+export interface MountAttributes {
+  readonly readOnly?: boolean | undefined;
+  /** setuid, setgid and file capabilities count for nothing. */
+  readonly noSuid?: boolean | undefined;
+  /** Device nodes cannot be opened. */
+  readonly noDevices?: boolean | undefined;
+  readonly noExecution?: boolean | undefined;
+}
+
+const attributeBits = [
+  ['readOnly', 1],
+  ['noSuid', 2],
+  ['noDevices', 4],
+  ['noExecution', 8],
+] as const;
+
+function bitsOf(attributes: MountAttributes): number {
+  return attributeBits.reduce((bits, [name, bit]) => (attributes[name] ? bits + bit : bits), 0);
+}
+
+const readOnly: MountAttributes = { readOnly: true };
 
 /** fsconfig(2) takes values of up to 255 bytes. */
 const longestValue = 255;
@@ -42,8 +67,8 @@ export interface Filesystem extends Disposable {
    * something that exists: the kernel gets another way to the same file, and tells of that later (/proc/self/mountinfo).
    */
   set(key: string, value?: ByteString): void;
-  /** Opens what the options describe, and mounts it for reading at the directory `target`. Once. */
-  mount(target: ByteString): void;
+  /** Opens what the options describe, and mounts it at the directory `target`: for reading, if not told otherwise. Once. */
+  mount(target: ByteString, attributes?: MountAttributes): void;
 }
 
 /** Begins a mount of a filesystem of this type, such as `erofs` or `overlay`. HostError `unsupported`, `denied`. */
@@ -52,7 +77,7 @@ export function openFilesystem(type: string): Filesystem {
   try {
     context = call('fsopen', undefined, cString(type), FSOPEN_CLOEXEC);
   } catch (error) {
-    throw explain(`cannot mount a filesystem of type ${type}`, error, []);
+    throw explainMount(`cannot mount a filesystem of type ${type}`, error, []);
   }
   const held: number[] = [];
   const configure = (doing: string, command: number, key: string | null, value: ByteString | null): void => {
@@ -67,7 +92,7 @@ export function openFilesystem(type: string): Filesystem {
         0,
       );
     } catch (error) {
-      throw explain(doing, error, readMessages(context));
+      throw explainMount(doing, error, readMessages(context));
     }
   };
   const shorten = (doing: string, value: ByteString): ByteString => {
@@ -77,7 +102,7 @@ export function openFilesystem(type: string): Filesystem {
       held.push(fd);
       return descriptorPath(fd);
     } catch (error) {
-      throw explain(doing, error, []);
+      throw explainMount(doing, error, []);
     }
   };
   return {
@@ -86,16 +111,16 @@ export function openFilesystem(type: string): Filesystem {
       if (value === undefined) configure(doing, FSCONFIG_SET_FLAG, key, null);
       else configure(doing, FSCONFIG_SET_STRING, key, shorten(doing, value));
     },
-    mount(target) {
+    mount(target, attributes = readOnly) {
       const doing = `cannot mount ${type} at ${target}`;
-      configure(doing, FSCONFIG_SET_FLAG, 'ro', null);
+      if (attributes.readOnly) configure(doing, FSCONFIG_SET_FLAG, 'ro', null);
       configure(doing, FSCONFIG_CMD_CREATE, null, null);
       try {
-        const mount = call('fsmount', undefined, context, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+        const mount = call('fsmount', undefined, context, FSMOUNT_CLOEXEC, bitsOf(attributes));
         held.push(mount);
-        call('move_mount', target, mount, cString(''), AT_FDCWD, cString(target), MOVE_MOUNT_F_EMPTY_PATH);
+        moveTo(target, mount);
       } catch (error) {
-        throw explain(doing, error, readMessages(context));
+        throw explainMount(doing, error, readMessages(context));
       }
     },
     [Symbol.dispose]() {
@@ -106,15 +131,50 @@ export function openFilesystem(type: string): Filesystem {
   };
 }
 
-/** Mounts a filesystem for reading. HostError, with the kernel's own reasons. */
+/** Mounts a filesystem, for reading if not told otherwise. HostError, with the kernel's own reasons. */
 export function mountFilesystem(
   type: string,
   target: ByteString,
   parameters: readonly MountParameter[],
+  attributes: MountAttributes = readOnly,
 ): void {
   using filesystem = openFilesystem(type);
   for (const [key, value] of parameters) filesystem.set(key, value);
-  filesystem.mount(target);
+  filesystem.mount(target, attributes);
+}
+
+/**
+ * Shows the directory (or file) `source` at `target`, too; with `recursive` what is mounted below it comes along. Takes Linux 5.12 if there are
+ * attributes. HostError.
+ */
+export function mountBind(
+  source: ByteString,
+  target: ByteString,
+  options: MountAttributes & { readonly recursive?: boolean | undefined } = {},
+): void {
+  const deep = options.recursive ? AT_RECURSIVE : 0;
+  let tree = -1;
+  try {
+    tree = call('open_tree', source, AT_FDCWD, cString(source), OPEN_TREE_CLONE + O_CLOEXEC + deep);
+    const bits = bitsOf(options);
+    if (bits > 0) setAttributes(tree, bits, deep);
+    moveTo(target, tree);
+  } catch (error) {
+    throw explainMount(`cannot mount ${source} at ${target}`, error, []);
+  } finally {
+    if (tree >= 0) closeSync(tree);
+  }
+}
+
+/** struct mount_attr: attributes to set, to clear, propagation, a user namespace; eight bytes each. */
+function setAttributes(mount: number, bits: number, deep: number): void {
+  const attributes = Buffer.alloc(32);
+  attributes.writeBigUInt64LE(BigInt(bits), 0);
+  call('mount_setattr', undefined, mount, cString(''), AT_EMPTY_PATH + deep, attributes, attributes.length);
+}
+
+function moveTo(target: ByteString, mount: number): void {
+  call('move_mount', target, mount, cString(''), AT_FDCWD, cString(target), MOVE_MOUNT_F_EMPTY_PATH);
 }
 
 /**
@@ -140,7 +200,8 @@ function readMessages(context: number): string[] {
   return messages;
 }
 
-function explain(doing: string, error: unknown, messages: readonly string[]): unknown {
+/** A failed call as an error with a code, and the kernel's reasons where it gave some. */
+export function explainMount(doing: string, error: unknown, messages: readonly string[]): unknown {
   if (!(error instanceof Error) || !('syscall' in error)) return error;
   const { code: errno = '', errno: number = 0, syscall } = error as NodeJS.ErrnoException;
   // The first letter: an error, a warning, or information.

@@ -27,6 +27,8 @@ export interface DriverSnapshot {
 export interface ApplyTarget extends AsyncDisposable {
   readonly path: string;
   readonly form: WhiteoutForm;
+  /** All that is below, as one directory to be read; `undefined` where there is nothing, or the target has it all. */
+  readonly below: string | undefined;
 }
 
 /** What an active (or committed) snapshot has changed, as directories. Disposing it unmounts what had to be mounted. */
@@ -66,7 +68,12 @@ export interface Driver extends AsyncDisposable {
    * will have; they differ from those of `create` only if that had none (rebase). Idempotent.
    */
   commit(snapshot: DriverSnapshot, signal?: AbortSignal): Promise<Usage>;
+  /** Whatever there is of it; nothing there is success. */
   remove(id: number): Promise<void>;
+  /** The ids that have a place, whether or not they should. */
+  list?(): Promise<readonly number[]>;
+  /** Whose mounts these are, by the places that they name; `undefined` if they are none of ours. */
+  identify(mounts: readonly Mount[]): number | undefined;
   /** Where a layer of this active snapshot goes. */
   openTarget(snapshot: DriverSnapshot): Promise<ApplyTarget>;
   /** What it has changed against its parents. */

@@ -1,0 +1,44 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ShaleError } from '../../error/index.ts';
+import { findFilesystemName, inUserNamespace, isRoot, removeTree } from '../../host/index.ts';
+import { openMounts, scratchPrefix } from '../mounting.ts';
+import type { Support } from './driver.ts';
+
+/** Whether an overlay with an upper directory in `root` can be mounted: tries it, and leaves nothing. */
+export async function probeOverlay(root: string, extra: readonly string[] = []): Promise<Support> {
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const scratch = mkdtempSync(join(root, `${scratchPrefix}probe-`));
+  try {
+    const at = (name: string) => join(scratch, name);
+    for (const name of ['lower', 'upper', 'work']) mkdirSync(at(name));
+    writeFileSync(at('lower/file'), 'probe');
+    const directories = [`workdir=${at('work')}`, `upperdir=${at('upper')}`, `lowerdir=${at('lower')}`];
+    const options = ['index=off', ...(inUserNamespace() ? ['userxattr'] : []), ...extra, ...directories];
+    const mounted = await openMounts([{ type: 'overlay', source: 'overlay', options }], scratch);
+    try {
+      // A read-only mount is what the kernel gives where the upper's filesystem will not do.
+      writeFileSync(join(mounted.path, 'file'), 'changed');
+    } finally {
+      mounted[Symbol.dispose]();
+    }
+    return { usable: true };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return { usable: false, reason: error.message, hint: advise(error, root) };
+  } finally {
+    removeTree(scratch);
+  }
+}
+
+function advise(error: Error, root: string): string {
+  const code = error instanceof ShaleError ? error.code : undefined;
+  if (code === 'denied') {
+    return isRoot() && !inUserNamespace()
+      ? 'this takes CAP_SYS_ADMIN: run it outside of the container, or give it that'
+      : 'run it as root, or in a user namespace: shale unshare';
+  }
+  if (code === 'unsupported') return 'load the kernel’s module: modprobe overlay';
+  const type = findFilesystemName(root) ?? 'this filesystem';
+  return `${type} may be no fit upper directory: put --root on ext4, xfs, btrfs or tmpfs`;
+}
