@@ -89,5 +89,6 @@ export { createTemporaryDirectory, type TemporaryDirectory, withTemporaryName } 
 export { readModified, setModified, timestamp } from './time.ts';
 export { registerUnfinished, removeUnfinished } from './unfinished.ts';
 export { connectUnixSocket, listenUnixSocket } from './unix-socket.ts';
+export { inUserNamespace } from './user-namespace.ts';
 export { writeAll, writePieces } from './write.ts';
 export { readXattrs, removeXattr, setXattr } from './xattr.ts';
