@@ -25,6 +25,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   render: 'error tree bytes oci host tar squashfs erofs content verity archive layer merge overlay'.split(' '),
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
   stack: 'error tree bytes oci host tar erofs content verity store layer merge overlay render'.split(' '),
+  // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
+  snapshot: 'error tree bytes oci host tar squashfs erofs verity store layer merge overlay render stack'.split(' '),
   pull: 'error tree bytes oci host content store registry archive'.split(' '),
   initramfs: ['error', 'tree', 'bytes'],
   kernel: 'error tree bytes oci host tar squashfs initramfs'.split(' '),
@@ -32,7 +34,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
   zone: 'error tree bytes oci host tar squashfs content store layer render verity initramfs kernel vmm'.split(' '),
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
-  engine: 'error tree bytes oci host tar squashfs erofs content store registry archive layer merge overlay render stack pull verity initramfs kernel vmm zone'.split(' '),
+  engine: 'error tree bytes oci host tar squashfs erofs content store registry archive layer merge overlay render stack snapshot pull verity initramfs kernel vmm zone'.split(' '),
   cli: ['error', 'tree', 'engine'],
 };
 

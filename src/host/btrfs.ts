@@ -22,7 +22,7 @@ export function isBtrfs(path: string): boolean {
 /** Whether a path is a subvolume; false where there is nothing. */
 export function isSubvolume(path: string): boolean {
   const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat !== undefined && stat.isDirectory() && stat.ino === rootInode && isBtrfs(path);
+  return stat?.isDirectory() === true && stat.ino === rootInode && isBtrfs(path);
 }
 
 /** Makes an empty subvolume. Throws as `fs` does. */
@@ -53,12 +53,12 @@ export function removeSubvolume(path: string): void {
   });
 }
 
-/** From here on nothing in a subvolume can be changed. Throws as `fs` does. */
-export function freezeSubvolume(path: string): void {
+/** From here on nothing in a subvolume can be changed, or `writable`, again it can. Throws as `fs` does. */
+export function freezeSubvolume(path: string, { writable = false } = {}): void {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const flags = Buffer.alloc(8);
-    flags.writeBigUInt64LE(readOnlyFlag);
+    flags.writeBigUInt64LE(writable ? 0n : readOnlyFlag);
     ioctl(fd, { way: 'write', type, number: 26, size: 8 }, flags);
   } finally {
     closeSync(fd);

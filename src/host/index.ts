@@ -14,6 +14,14 @@ export {
   missingParent,
 } from './atomic-file.ts';
 export { findBoot } from './boot.ts';
+export {
+  createSubvolume,
+  freezeSubvolume,
+  isBtrfs,
+  isSubvolume,
+  removeSubvolume,
+  snapshotSubvolume,
+} from './btrfs.ts';
 export { fitsClassicMount, mountClassic } from './classic-mount.ts';
 export { type Daemon, type DaemonEnd, type DaemonOptions, spawnDaemon } from './daemon.ts';
 export { findDataRoot } from './data-root.ts';
@@ -28,14 +36,7 @@ export {
   umask,
 } from './environment.ts';
 export { HostError, systemError, throwIfAborted } from './error.ts';
-export {
-  createSubvolume,
-  freezeSubvolume,
-  isBtrfs,
-  isSubvolume,
-  removeSubvolume,
-  snapshotSubvolume,
-} from './btrfs.ts';
+export { countOwnBytes } from './extents.ts';
 export { createFifos } from './fifo.ts';
 export { findFilesystemName } from './filesystem-name.ts';
 export { findProgram } from './find-program.ts';

@@ -1,7 +1,8 @@
 import { SnapshotError } from '../error.ts';
 import type { DriverFactory } from './driver.ts';
 
-const reason = 'no kernel has AUFS: it was never merged into Linux, and distributions have dropped their patches';
+const reason =
+  'no kernel has AUFS: it was never merged into Linux, and distributions have dropped their patches';
 const hint = 'use overlayfs; directories that AUFS has left can be read as layers: shale diff --form aufs';
 
 /**

@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isErrno } from '../../error/index.ts';
 import {
   createSubvolume,
   findFilesystemName,
@@ -12,8 +12,8 @@ import {
 } from '../../host/index.ts';
 import { SnapshotError } from '../error.ts';
 import { DirectoryDriver, type DirectoryMaker } from './directory-driver.ts';
+import { measureOwnUsage } from './disk-usage.ts';
 import type { DriverFactory, DriverOptions, Support } from './driver.ts';
-import { measureOwn } from './own-usage.ts';
 import { Places } from './places.ts';
 import { describeRootDirectory } from './root-directory.ts';
 import { readSettings } from './settings.ts';
@@ -33,21 +33,19 @@ const subvolumes: DirectoryMaker = {
   async freeze(path) {
     freezeSubvolume(path);
   },
-  measure: measureOwn,
+  measure: measureOwnUsage,
 };
 
-/** With the subvolumes that a workload has made in it, at any depth where they are found at all. */
+/** A subvolume in which a workload has made others cannot go as a whole; file by file they all can (Linux 4.18). */
 function removeVolume(path: string): void {
   if (!isSubvolume(path)) return;
-  for (const inner of findSubvolumes(path)) removeVolume(inner);
-  removeSubvolume(path);
-}
-
-function findSubvolumes(path: string): string[] {
-  return readdirSync(path, { withFileTypes: true })
-    .filter(entry => entry.isDirectory())
-    .map(entry => join(path, entry.name))
-    .filter(isSubvolume);
+  try {
+    removeSubvolume(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY')) throw error;
+    freezeSubvolume(path, { writable: true });
+    removeTree(path);
+  }
 }
 
 export const btrfs: DriverFactory = {
@@ -81,6 +79,10 @@ function probe({ root }: DriverOptions): Support {
     return { usable: true };
   } catch (error) {
     removeTree(scratch);
-    return { usable: false, reason: (error as Error).message, hint: 'this takes root, or the mount option user_subvol_rm_allowed' };
+    return {
+      usable: false,
+      reason: (error as Error).message,
+      hint: 'this takes root, or the mount option user_subvol_rm_allowed',
+    };
   }
 }

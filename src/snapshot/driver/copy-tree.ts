@@ -40,7 +40,8 @@ export async function copyTree(
   using from = Descent.open(source);
   using to = Descent.open(target);
   const copy = new TreeCopy(from, to, byteString(target));
-  const pending: { readonly names: ByteString[]; readonly name: ByteString; readonly stat: BigIntStats }[] = [];
+  const pending: { readonly names: ByteString[]; readonly name: ByteString; readonly stat: BigIntStats }[] =
+    [];
   const enter = (name: ByteString, stat: BigIntStats) =>
     pending.push({ names: readNames(from.at('.')), name, stat });
   enter('', lstatSync(pathBytes(from.at('.')), { bigint: true }));

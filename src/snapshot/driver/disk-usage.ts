@@ -1,37 +1,76 @@
-import { type BigIntStats, lstatSync } from 'node:fs';
-import { Descent, pathBytes, readNames } from '../../host/index.ts';
+import { type BigIntStats, closeSync, constants, lstatSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { isErrno } from '../../error/index.ts';
+import { countOwnBytes, Descent, pathBytes, readNames } from '../../host/index.ts';
 import type { ByteString } from '../../tree/index.ts';
 import type { Usage } from '../snapshotter.ts';
 
 /** What a directory and all below it take: each inode once, in blocks that the filesystem has given. Follows no symlink. */
 export function measureUsage(directory: string): Usage {
+  return measure(directory, ({ blocks }) => Number(blocks) * 512);
+}
+
+/**
+ * The same for a tree that began as one that shares all contents with its parent, in a place that was made just before: inodes that were
+ * changed since, with what they have for themselves.
+ */
+export function measureOwnUsage(directory: string): Usage {
+  const { ctimeNs: begun } = lstatSync(dirname(directory), { bigint: true });
+  return measure(directory, (stat, path) => {
+    if (stat.ctimeNs < begun) return undefined;
+    const bytes = Number(stat.blocks) * 512;
+    // One that small has no extents, and lies with its inode.
+    return stat.isFile() && bytes > 4096 ? Math.min(bytes, readOwnBytes(path) ?? bytes) : bytes;
+  });
+}
+
+/** What one inode takes; `undefined` of one that does not count. */
+type Measure = (stat: BigIntStats, path: ByteString) => number | undefined;
+
+function measure(directory: string, bytesOf: Measure): Usage {
   let size = 0;
   let inodes = 0;
   const seen = new Set<bigint>();
-  const count = (stat: BigIntStats) => {
+  using descent = Descent.open(directory);
+  const count = (name: ByteString): BigIntStats => {
+    const path = descent.at(name);
+    const stat = lstatSync(pathBytes(path), { bigint: true });
     if (stat.nlink > 1n && !stat.isDirectory()) {
-      if (seen.has(stat.ino)) return;
+      if (seen.has(stat.ino)) return stat;
       seen.add(stat.ino);
     }
-    inodes += 1;
-    size += Number(stat.blocks) * 512;
+    const bytes = bytesOf(stat, path);
+    if (bytes !== undefined) {
+      inodes += 1;
+      size += bytes;
+    }
+    return stat;
   };
-  using descent = Descent.open(directory);
-  const stat = (name: ByteString) => lstatSync(pathBytes(descent.at(name)), { bigint: true });
-  count(stat('.'));
+  count('.');
   const pending: ByteString[][] = [readNames(descent.at('.'))];
   for (let names = pending.at(-1); names !== undefined; names = pending.at(-1)) {
     const name = names.pop();
     if (name === undefined) {
       pending.pop();
       descent.leave();
-      continue;
+    } else if (count(name).isDirectory()) {
+      descent.enter(name);
+      pending.push(readNames(descent.at('.')));
     }
-    const found = stat(name);
-    count(found);
-    if (!found.isDirectory()) continue;
-    descent.enter(name);
-    pending.push(readNames(descent.at('.')));
   }
   return { size, inodes };
+}
+
+function readOwnBytes(path: ByteString): number | undefined {
+  try {
+    const fd = openSync(pathBytes(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      return countOwnBytes(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (isErrno(error, 'EOPNOTSUPP', 'ENOTTY', 'ENOSYS', 'ELOOP', 'ENOENT', 'EACCES')) return undefined;
+    throw error;
+  }
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, constants, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../../error/index.ts';
 import { findFilesystemName, removeTree } from '../../host/index.ts';
