@@ -8,6 +8,15 @@
  *
  * Nothing here knows of images or registries. Layers go in by `openTarget` and out by `openChanges`; `src/layer` does the work on both.
  */
+
+export {
+  chooseDriver,
+  type DriverChoice,
+  type DriverTrial,
+  driverRoot,
+  openDriver,
+  tryDriver,
+} from './choice.ts';
 export type {
   ApplyTarget,
   ChangeSource,

@@ -5,9 +5,6 @@ import { native } from './native.ts';
 import { overlayfs } from './overlayfs.ts';
 
 /** All drivers by name. */
-export const drivers: Readonly<Partial<Record<DriverName, DriverFactory>>> = {
-  overlayfs,
-  btrfs,
-  native,
-  aufs,
-};
+export const drivers = { overlayfs, btrfs, native, aufs } as unknown as Readonly<
+  Record<DriverName, DriverFactory>
+>;
