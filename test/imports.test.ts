@@ -19,6 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   registry: ['error', 'tree', 'bytes', 'oci', 'host', 'content'],
   archive: ['error', 'tree', 'bytes', 'oci', 'host', 'tar', 'content'],
   layer: ['error', 'tree', 'bytes', 'oci', 'host', 'tar'],
+  commit: 'error tree bytes oci host content store layer'.split(' '),
   merge: ['error', 'tree', 'layer'],
   overlay: ['error', 'tree', 'layer', 'merge'],
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
@@ -32,9 +33,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   kernel: 'error tree bytes oci host tar squashfs initramfs'.split(' '),
   vmm: ['error', 'bytes', 'host'],
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
-  zone: 'error tree bytes oci host tar squashfs content store layer render verity initramfs kernel vmm'.split(' '),
+  zone: 'error tree bytes oci host tar squashfs layer verity initramfs kernel vmm'.split(' '),
   // biome-ignore format: a row is a line, for whoever compares it with ARCHITECTURE
-  engine: 'error tree bytes oci host tar squashfs erofs content store registry archive layer merge overlay render stack snapshot pull verity initramfs kernel vmm zone'.split(' '),
+  engine: 'error tree bytes oci host tar squashfs erofs content store registry archive layer merge overlay render stack snapshot pull verity initramfs kernel vmm zone commit'.split(' '),
   cli: ['error', 'tree', 'engine'],
 };
 

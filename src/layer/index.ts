@@ -8,6 +8,16 @@
  * exception: it guesses, newest layer first, whose data will not be needed.
  */
 export { decodeEntries, decodeIndex, encodeEntries, encodeIndex, indexVersion } from './codec.ts';
+export {
+  type ChangeEntry,
+  type ChangeLimits,
+  type ChangesLayer,
+  type ChangesLayerOptions,
+  type Compression,
+  DiffError,
+  defaultChangeLimits,
+  writeChangesLayer,
+} from './diff/index.ts';
 export type {
   LayerDevice,
   LayerDirectory,

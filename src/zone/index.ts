@@ -12,7 +12,7 @@
  *     channel-N.lock   who talks on which channel
  *
  * `launch/` brings a zone up, cold or out of a saved state; `connect.ts` talks to one that runs; `session.ts` attaches
- * streams to a process in it; `commit/` makes a layer of what it wrote.
+ * streams to a process in it; `receive.ts` hears what it wrote.
  */
 
 export { lockChannel } from './channel.ts';
@@ -42,6 +42,7 @@ export {
 } from './process.ts';
 export { writeExec } from './process-message.ts';
 export { type Conversation, failure, fromGuest, toGuest } from './protocol/index.ts';
+export { readEntry, receiveChanges } from './receive.ts';
 export { type Session, startSession } from './session.ts';
 export { parseSignal, signalName } from './signal.ts';
 export {

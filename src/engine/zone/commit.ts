@@ -1,14 +1,10 @@
 import { join } from 'node:path';
+import { applyInstructions, commitImage } from '../../commit/index.ts';
 import { ShaleError } from '../../error/index.ts';
 import { createTemporaryDirectory, findDataRoot, temporaryRoot } from '../../host/index.ts';
+import { writeChangesLayer } from '../../layer/index.ts';
 import { openStore } from '../../store/index.ts';
-import {
-  applyInstructions,
-  commitImage,
-  receiveChanges,
-  writeChangesLayer,
-} from '../../zone/commit/index.ts';
-import { connectZone, mountPoints, toGuest, Zones } from '../../zone/index.ts';
+import { connectZone, mountPoints, receiveChanges, toGuest, Zones } from '../../zone/index.ts';
 import type { CommitResult } from './report.ts';
 import type { CommitRequest } from './request.ts';
 
@@ -47,7 +43,10 @@ export async function commitZone(
     ignore: mountPoints(record),
     signal,
   });
-  const committed = await commitImage({ store, base, layer, name, message, author, changes, signal });
+  const createdBy = 'shale zone commit';
+  const committed = await commitImage({
+    ...{ store, base, layer, name, message, author, changes, createdBy, signal },
+  });
   const { reference, manifestDigest, configDigest } = committed;
   const { digest, size, diffId, entries } = layer;
   return { reference, manifestDigest, configDigest, layer: { digest, size, diffId, entries } };

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { JsonObject } from '../../oci/index.ts';
+import type { JsonObject } from '../oci/index.ts';
 import { CommitError } from './error.ts';
 import { expandWord, splitWords } from './words.ts';
 

@@ -1,7 +1,7 @@
-import { defaultLimits, type LayerLimits } from '../../layer/index.ts';
 import { type ByteString, printable } from '../../tree/index.ts';
+import { defaultLimits, type LayerLimits } from '../limits.ts';
 import type { ChangeEntry, ChangeType } from './entry.ts';
-import { CommitError } from './error.ts';
+import { DiffError } from './error.ts';
 
 /** By what stands in a mode above its twelve bits (S_IFMT). */
 const types = new Map<number, ChangeType>([
@@ -31,7 +31,7 @@ interface Above {
 /**
  * Judges a stream of changes entry by entry: each path stands right below a directory that is still open, after all
  * its siblings before it. So nothing comes twice, nothing comes before its parent, nothing stands below a file or a
- * symlink, and the order is the one order of a tree. CommitError `corrupt` for what no init of ours sends,
+ * symlink, and the order is the one order of a tree. DiffError `corrupt` for what no directory of a machine can hold,
  * `exhausted` above a limit.
  */
 export class ChangeChecker {
@@ -111,14 +111,10 @@ export class ChangeChecker {
   #limit(name: keyof ChangeLimits, path: ByteString, actual: number): void {
     const limit = this.#limits[name];
     if (actual <= limit) return;
-    throw new CommitError(
-      'exhausted',
-      `${show(path)}: the zone's changes pass the limit of ${limit} (${name})`,
-      {
-        detail: { path: printable(path), name, limit, actual },
-        hint: 'an image with such a layer would be refused by default',
-      },
-    );
+    throw new DiffError('exhausted', `${show(path)}: the changes pass the limit of ${limit} (${name})`, {
+      detail: { path: printable(path), name, limit, actual },
+      hint: 'an image with such a layer would be refused by default',
+    });
   }
 }
 
@@ -138,16 +134,16 @@ function checkNumbers(entry: ChangeEntry, type: ChangeType): void {
   }
 }
 
-/** How a path of the guest's is called in messages. */
+/** How a path is called in messages. */
 export function show(path: ByteString): string {
   return `/${printable(path)}`;
 }
 
-/** The guest has said what cannot be. */
-export function corrupt(path: ByteString, why: string): CommitError {
-  return new CommitError('corrupt', `${show(path)}, a change of the zone: ${why}`, {
+/** Whoever tells the changes has said what cannot be. */
+export function corrupt(path: ByteString, why: string): DiffError {
+  return new DiffError('corrupt', `${show(path)}, a change: ${why}`, {
     detail: { path: printable(path) },
-    hint: 'nothing was committed: what the zone sends is not trusted',
+    hint: 'no layer was made: what a zone sends is not trusted',
   });
 }
 

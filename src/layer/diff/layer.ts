@@ -4,14 +4,18 @@ import { Readable, type Transform } from 'node:stream';
 import { createGzip, createZstdCompress } from 'node:zlib';
 import { isErrno, Warnings, wrapErrno } from '../../error/index.ts';
 import { missingParent, registerUnfinished, throwIfAborted, writeAll } from '../../host/index.ts';
-import { type Digest, mediaTypes, parseDigest } from '../../oci/index.ts';
+import { type Digest, mediaTypes, parseDigest, parseLayerType } from '../../oci/index.ts';
 import type { ChangeEntry } from './entry.ts';
-import { CommitError } from './error.ts';
+import { DiffError } from './error.ts';
 import { type LayerCount, type LayerStreamOptions, streamLayer } from './layer-stream.ts';
+
+export type Compression = 'none' | 'gzip' | 'zstd';
 
 export interface ChangesLayerOptions extends Omit<LayerStreamOptions, 'warnings'> {
   /** `gzip` if not given, which everything reads. */
-  readonly compression?: 'gzip' | 'zstd' | undefined;
+  readonly compression?: Compression | undefined;
+  /** What the layer is called, of which its compression follows; OCI's name for the compression if not given. */
+  readonly mediaType?: string | undefined;
   readonly warnings?: Warnings | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -28,17 +32,18 @@ export interface ChangesLayer extends Readonly<LayerCount> {
 }
 
 /**
- * Writes what a zone has changed as an OCI layer into a new file (its owner's alone, not synced: whoever stores it
+ * Writes changes as an OCI layer into a new file (its owner's alone, not synced: whoever stores it
  * does that). Digests are computed in the stream, memory does not grow with the content. The same changes give the
- * same bytes. After a failure nothing is left; what is wrong with the changes is a CommitError (`streamLayer`), a
- * limit `exhausted`.
+ * same bytes. After a failure nothing is left; what is wrong with the changes is a DiffError (`streamLayer`), a
+ * limit `exhausted`; `unsupported` for a media type that is no layer's.
  */
 export async function writeChangesLayer(
   changes: AsyncIterable<ChangeEntry>,
   out: string,
   options: ChangesLayerOptions = {},
 ): Promise<ChangesLayer> {
-  const { compression = 'gzip', warnings = new Warnings(), signal } = options;
+  const { warnings = new Warnings(), signal } = options;
+  const { mediaType, compression } = chooseType(options);
   const fd = create(out);
   const release = registerUnfinished(() => unlinkSync(out));
   try {
@@ -52,7 +57,7 @@ export async function writeChangesLayer(
       blob.update(chunk);
     }
     return {
-      ...{ path: out, mediaType: `${mediaTypes.layer}+${compression}` },
+      ...{ path: out, mediaType },
       ...{ digest: blob.digest(), size: blob.size, diffId: tar.digest(), tarSize: tar.size },
       ...count,
     };
@@ -65,13 +70,25 @@ export async function writeChangesLayer(
   }
 }
 
+function chooseType(asked: ChangesLayerOptions): { mediaType: string; compression: Compression } {
+  if (asked.mediaType !== undefined)
+    return { mediaType: asked.mediaType, compression: parseLayerType(asked.mediaType).compression };
+  const { compression = 'gzip' } = asked;
+  const suffix = compression === 'none' ? '' : `+${compression}`;
+  return { mediaType: mediaTypes.layer + suffix, compression };
+}
+
 /** Small pieces are gathered: a header is not worth a step of the compressor. */
 const gathered = 256 * 1024;
 
 async function* compress(
   archive: AsyncIterable<Uint8Array>,
-  compression: 'gzip' | 'zstd',
+  compression: Compression,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  if (compression === 'none') {
+    yield* gather(archive);
+    return;
+  }
   const source = Readable.from(gather(archive), { objectMode: false, highWaterMark: gathered });
   const compressor: Transform = compression === 'gzip' ? createGzip({ level: 6 }) : createZstdCompress();
   source.once('error', error => compressor.destroy(error));
@@ -124,7 +141,7 @@ function create(path: string): number {
   try {
     return openSync(path, flags, 0o600);
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) throw new CommitError('exists', `${path} exists already`, { cause: error });
+    if (isErrno(error, 'EEXIST')) throw new DiffError('exists', `${path} exists already`, { cause: error });
     throw missingParent(error, path);
   }
 }

@@ -1,7 +1,7 @@
 /** Changes to test with: entries made by hand, and those of a real upper directory. */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { readXattrs, splitDevice, timestamp } from '../../../src/host/index.ts';
-import type { ChangeEntry } from '../../../src/zone/commit/index.ts';
+import type { ChangeEntry } from '../../../src/layer/index.ts';
 
 export interface Given extends Partial<Omit<ChangeEntry, 'content'>> {
   readonly content?: Buffer | string;

@@ -1,14 +1,14 @@
 import { type ByteString, printable, type Xattrs } from '../../tree/index.ts';
 import { show } from './check.ts';
 import type { Change, ChangeEntry, ChangeType } from './entry.ts';
-import { CommitError } from './error.ts';
+import { DiffError } from './error.ts';
 
 const prefix = 'trusted.overlay.';
 
 /**
  * What an entry of an upper directory means (kernel, Documentation/filesystems/overlayfs.rst): a 0:0 character device
  * deletes its name below, a directory with `trusted.overlay.opaque` hides what stands below. What refers to a place
- * below, as a renamed directory does under `redirect_dir` and a file under `metacopy`, no layer can say: CommitError
+ * below, as a renamed directory does under `redirect_dir` and a file under `metacopy`, no layer can say: DiffError
  * `unsupported`, for it must not be lost in silence.
  */
 export function readOverlay(entry: ChangeEntry, type: ChangeType): Change {
@@ -40,8 +40,8 @@ function withoutState(xattrs: Xattrs): Xattrs {
   );
 }
 
-function inexpressible(path: ByteString, name: string): CommitError {
-  return new CommitError('unsupported', `${show(path)} has overlay.${name}, which no layer can say`, {
+function inexpressible(path: ByteString, name: string): DiffError {
+  return new DiffError('unsupported', `${show(path)} has overlay.${name}, which no layer can say`, {
     detail: { path: printable(path), xattr: name },
     hint: 'the overlay must be mounted with redirect_dir=off and metacopy=off',
   });

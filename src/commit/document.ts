@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ChangesLayer } from '../layer/index.ts';
 import {
   type Descriptor,
   type Digest,
@@ -9,10 +10,9 @@ import {
   mediaTypes,
   parseDigest,
   parseManifest,
-} from '../../oci/index.ts';
-import type { Timestamp } from '../../tree/index.ts';
+} from '../oci/index.ts';
+import type { Timestamp } from '../tree/index.ts';
 import { applyInstructions } from './instruction.ts';
-import type { ChangesLayer } from './layer.ts';
 
 /** A document as it is stored. */
 export interface NewDocument {
@@ -25,6 +25,8 @@ export interface ConfigChanges {
   readonly created: Timestamp;
   readonly author?: string | undefined;
   readonly message?: string | undefined;
+  /** What the history says has made the layer; `shale commit` if absent. */
+  readonly createdBy?: string | undefined;
   /** Instructions of a Dockerfile. */
   readonly changes?: readonly string[] | undefined;
 }
@@ -35,10 +37,10 @@ const stale = ['container', 'container_config', 'id', 'parent'];
 /** The config of the image with one layer more. Fields that Shale does not know stay. */
 export function formatConfig(base: ImageConfig, layer: ChangesLayer, given: ConfigChanges): NewDocument {
   const created = formatTime(given.created);
-  const { author, message, changes = [] } = given;
+  const { author, message, changes = [], createdBy = 'shale commit' } = given;
   const history = {
     created,
-    created_by: 'shale zone commit',
+    created_by: createdBy,
     ...(author !== undefined && { author }),
     ...(message !== undefined && { comment: message }),
   };

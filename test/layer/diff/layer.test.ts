@@ -5,13 +5,13 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { describe, test } from 'node:test';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { type ShaleError, Warnings } from '../../../src/error/index.ts';
-import { type TarEntry, TarParser } from '../../../src/tar/index.ts';
 import {
   type ChangeEntry,
   type ChangesLayerOptions,
   defaultChangeLimits,
   writeChangesLayer,
-} from '../../../src/zone/commit/index.ts';
+} from '../../../src/layer/index.ts';
+import { type TarEntry, TarParser } from '../../../src/tar/index.ts';
 import { Scratch } from '../../engine/scratch.ts';
 import { requires } from '../../requirement.ts';
 import { noise } from '../../store/sample.ts';
@@ -291,7 +291,7 @@ describe('what no init of ours sends is refused, and leaves nothing', () => {
     const written = writeChangesLayer(streamOf(entries), scratch.file('layer'), options);
     await assert.rejects(written, (error: ShaleError) => {
       assert.equal(error.code, code, error.stack);
-      assert.equal(error.name, 'CommitError');
+      assert.equal(error.name, 'DiffError');
       return true;
     });
     assert.deepEqual(readdirSync(scratch.path), []);

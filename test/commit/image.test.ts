@@ -1,22 +1,18 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { copy } from '../../../src/engine/copy.ts';
-import { cat, listImages, render } from '../../../src/engine/index.ts';
-import type { ShaleError } from '../../../src/error/index.ts';
-import { mediaTypes } from '../../../src/oci/index.ts';
-import { openStore, type Store, type StoredImage } from '../../../src/store/index.ts';
-import {
-  applyInstructions,
-  type CommitOptions,
-  commitImage,
-  writeChangesLayer,
-} from '../../../src/zone/commit/index.ts';
-import { Files, sha256 } from '../../archive/fixture.ts';
-import { Scratch } from '../../engine/scratch.ts';
-import { endBlocks, writeRecord } from '../../engine/tar.ts';
-import { createRecord } from '../../model/record.ts';
-import { change, root, streamOf, whiteout } from './changes.ts';
+import { applyInstructions, type CommitOptions, commitImage } from '../../src/commit/index.ts';
+import { copy } from '../../src/engine/copy.ts';
+import { cat, listImages, render } from '../../src/engine/index.ts';
+import type { ShaleError } from '../../src/error/index.ts';
+import { writeChangesLayer } from '../../src/layer/index.ts';
+import { mediaTypes } from '../../src/oci/index.ts';
+import { openStore, type Store, type StoredImage } from '../../src/store/index.ts';
+import { Files, sha256 } from '../archive/fixture.ts';
+import { Scratch } from '../engine/scratch.ts';
+import { endBlocks, writeRecord } from '../engine/tar.ts';
+import { change, root, streamOf, whiteout } from '../layer/diff/changes.ts';
+import { createRecord } from '../model/record.ts';
 
 const docker = {
   manifest: mediaTypes.dockerManifest,
@@ -131,7 +127,7 @@ for (const [kind, types] of [
       assert.deepEqual(config['x.own'], [1, { two: null }]);
       assert.deepEqual([config.container, config.container_config], [undefined, undefined]);
       assert.deepEqual((config.history as unknown[]).slice(2), [
-        { created: '2023-11-14T22:13:20.12Z', created_by: 'shale zone commit', author: 'me', comment: 'why' },
+        { created: '2023-11-14T22:13:20.12Z', created_by: 'shale commit', author: 'me', comment: 'why' },
       ]);
       assert.equal((config.rootfs as { diff_ids: string[] }).diff_ids.length, 2);
 

@@ -1,5 +1,6 @@
-import { type ByteString, noXattrs } from '../../tree/index.ts';
-import { ZoneError } from '../error.ts';
+import type { ChangeEntry } from '../layer/index.ts';
+import { type ByteString, noXattrs } from '../tree/index.ts';
+import { ZoneError } from './error.ts';
 import {
   entryField,
   type Field,
@@ -11,8 +12,7 @@ import {
   readFields,
   readNumber,
   unexpected,
-} from '../protocol/index.ts';
-import type { ChangeEntry } from './entry.ts';
+} from './protocol/index.ts';
 
 /**
  * The answer to COMMIT as changes. Each entry's content must be read to its end before the next entry is asked for; a

@@ -1,5 +1,6 @@
-import { readLocation, readVerified } from '../../content/index.ts';
-import { findSourceDateEpoch } from '../../host/index.ts';
+import { readLocation, readVerified } from '../content/index.ts';
+import { findSourceDateEpoch } from '../host/index.ts';
+import type { ChangesLayer } from '../layer/index.ts';
 import {
   type Digest,
   formatReference,
@@ -9,19 +10,18 @@ import {
   parseConfig,
   parseManifest,
   parseReference,
-} from '../../oci/index.ts';
-import type { NewImage, Store, StoredBlob } from '../../store/index.ts';
+} from '../oci/index.ts';
+import type { NewImage, Store, StoredBlob } from '../store/index.ts';
 import { type ConfigChanges, formatConfig, formatManifest, ociLayers } from './document.ts';
 import { CommitError } from './error.ts';
-import type { ChangesLayer } from './layer.ts';
 
-/** The image that a zone runs. A `StoredImage` is one; a zone's record may be all that is left of it. */
+/** The image that was changed. A `StoredImage` is one. */
 export type BaseImage = Pick<NewImage, 'reference' | 'platform' | 'manifest' | 'manifestType'>;
 
 export interface CommitOptions extends Partial<ConfigChanges> {
   readonly store: Store;
   readonly base: BaseImage;
-  /** What the zone has changed (`writeChangesLayer`); its file stays the caller's. */
+  /** What has changed (`writeChangesLayer`); its file stays the caller's. */
   readonly layer: ChangesLayer;
   /** The new image's name: a reference without a digest. */
   readonly name: string;

@@ -6,8 +6,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { lchownSync, lstatSync, mkdirSync } from 'node:fs';
-import { listDirectory } from '../../model/disk.ts';
-import { walkUpper } from './changes.ts';
+import { walkUpper } from '../layer/diff/changes.ts';
+import { listDirectory } from '../model/disk.ts';
 
 const [given, base, script] = process.argv.slice(2) as [string, string, string];
 const run = (program: string, ...words: string[]) =>

@@ -1,8 +1,9 @@
 import type { ByteString, Timestamp, Xattrs } from '../../tree/index.ts';
 
 /**
- * One path of a zone's upper directory, as its guest tells it: ENTRY and the DATA that follows (zone-protocol.md).
- * Nothing of it was checked but that the numbers are numbers.
+ * One path of an upper directory in the words of the kernel's OverlayFS, whatever its own form is: a 0:0 character device
+ * deletes the name, `trusted.overlay.opaque` = `y` hides what is below. A zone's guest tells the same (zone-protocol.md:
+ * ENTRY and the DATA that follows), so nothing of it counts as checked but that the numbers are numbers.
  */
 export interface ChangeEntry {
   /** '' is the upper directory itself. */

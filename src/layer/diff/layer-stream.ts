@@ -3,7 +3,7 @@ import { endOfArchive, formatHeader, padding, type TarEntry } from '../../tar/in
 import { type ByteString, noXattrs, printable } from '../../tree/index.ts';
 import { ChangeChecker, type ChangeLimits, corrupt, defaultChangeLimits, show } from './check.ts';
 import type { ChangeEntry, ChangeType } from './entry.ts';
-import { CommitError } from './error.ts';
+import { DiffError } from './error.ts';
 import { readOverlay } from './overlay.ts';
 
 export interface LayerStreamOptions {
@@ -28,7 +28,7 @@ type Bytes = AsyncGenerator<Uint8Array, void, undefined>;
 /**
  * Changes as the layer's archive, uncompressed, in the order in which they come, which is checked to be the order of
  * a tree; a directory's `.wh..wh..opq` stands right behind it, before what it holds. Deterministic: times, owners,
- * xattrs are the changes' own. CommitError as `ChangeChecker`, and `unsupported` for what a layer cannot say.
+ * xattrs are the changes' own. DiffError as `ChangeChecker`, and `unsupported` for what a layer cannot say.
  */
 export async function* streamLayer(
   changes: AsyncIterable<ChangeEntry>,
@@ -187,9 +187,9 @@ function isBelow(path: ByteString, directory: ByteString): boolean {
   return path.startsWith(`${directory}/`);
 }
 
-function inexpressible(path: ByteString): CommitError {
-  return new CommitError('unsupported', `${show(path)}: a layer would take it for a deletion, by its name`, {
+function inexpressible(path: ByteString): DiffError {
+  return new DiffError('unsupported', `${show(path)}: a layer would take it for a deletion, by its name`, {
     detail: { path: printable(path) },
-    hint: 'rename or remove it in the zone, and commit again',
+    hint: 'rename or remove it, and try again',
   });
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ShaleError } from '../../../src/error/index.ts';
-import { type ChangeEntry, receiveChanges, writeChangesLayer } from '../../../src/zone/commit/index.ts';
-import { entryField, FieldWriter, type Frame, fromGuest } from '../../../src/zone/protocol/index.ts';
-import { Scratch } from '../../engine/scratch.ts';
-import { createRandom, readSeed } from '../../model/random.ts';
-import { change, root, types } from './changes.ts';
+import { ShaleError } from '../../src/error/index.ts';
+import { type ChangeEntry, writeChangesLayer } from '../../src/layer/index.ts';
+import { receiveChanges } from '../../src/zone/index.ts';
+import { entryField, FieldWriter, type Frame, fromGuest } from '../../src/zone/protocol/index.ts';
+import { Scratch } from '../engine/scratch.ts';
+import { change, root, types } from '../layer/diff/changes.ts';
+import { createRandom, readSeed } from '../model/random.ts';
 
 const seed = readSeed();
 
