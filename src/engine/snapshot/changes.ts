@@ -1,0 +1,58 @@
+import { ShaleError, type Warnings } from '../../error/index.ts';
+import { type ChangeEntry, compareDirectories, readUpper } from '../../layer/diff/index.ts';
+import { openMounts, type Snapshots } from '../../snapshot/index.ts';
+import { driverRoot } from '../../snapshot/index.ts';
+import { labels } from './label.ts';
+import { findUpper } from './upper-mount.ts';
+import { parseUpperLabel } from './upper.ts';
+
+/** What a snapshot has changed, entry by entry. Disposing it unmounts what had to be mounted to see it. */
+export interface OpenChanges extends AsyncDisposable {
+  read(): AsyncIterable<ChangeEntry>;
+}
+
+/** Opens the changes of a snapshot, wherever it is written to. ShaleError `not-found` where that is gone, as a tmpfs is after a reboot. */
+export async function openSnapshotChanges(
+  snapshots: Snapshots,
+  key: string,
+  { root, warnings }: { readonly root: string; readonly warnings?: Warnings | undefined },
+): Promise<OpenChanges> {
+  const { labels: all } = await snapshots.stat(key);
+  const elsewhere = all[labels.upper];
+  if (elsewhere !== undefined) return await openElsewhere(snapshots, key, { root, upper: elsewhere, warnings });
+  const source = await snapshots.openChanges(key);
+  return {
+    read: () =>
+      source.kind === 'upper'
+        ? readUpper(source, { warnings })
+        : compareDirectories({ older: source.older, newer: source.newer }, { warnings }),
+    [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
+  };
+}
+
+async function openElsewhere(
+  snapshots: Snapshots,
+  key: string,
+  { root, upper, warnings }: { readonly root: string; readonly upper: string; readonly warnings: Warnings | undefined },
+): Promise<OpenChanges> {
+  const place = findUpper(root, key, parseUpperLabel(upper));
+  if (place === undefined) {
+    throw new ShaleError('not-found', `what was written to ${key} is gone: it was in memory, or on a disk that is not mounted`, {
+      detail: { snapshot: key, upper },
+      hint: `shale umount ${key} clears up the rest`,
+    });
+  }
+  const lower = await openMounts(await snapshots.mounts(key), driverRoot(root, snapshots.driver.name));
+  return {
+    read: () => readUpper({ path: place.upper, form: 'overlay', lower: lower.path }, { warnings }),
+    async [Symbol.asyncDispose]() {
+      lower[Symbol.dispose]();
+    },
+  };
+}
+
+/** Whether there is anything in it; reads no further than to the first change. */
+export async function hasChanges(changes: OpenChanges): Promise<boolean> {
+  for await (const { path } of changes.read()) if (path !== '') return true;
+  return false;
+}

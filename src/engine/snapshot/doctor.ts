@@ -1,0 +1,31 @@
+import { findDataRoot } from '../../host/index.ts';
+import { chooseDriver, driverNames, tryDriver } from '../../snapshot/index.ts';
+import type { CacheOptions } from '../options.ts';
+import type { DoctorCheck } from '../zone/report.ts';
+
+/** Whether this machine can use each driver, by trying, and which one is taken if nobody says. */
+export async function checkDrivers({ root = findDataRoot() }: CacheOptions = {}): Promise<DoctorCheck[]> {
+  const checks: DoctorCheck[] = [];
+  for (const driver of driverNames) {
+    const support = await tryDriver(root, driver);
+    checks.push(
+      support.usable
+        ? { name: driver, ok: true, detail: support.note ?? 'works' }
+        : { name: driver, ok: false, detail: support.reason, hint: support.hint },
+    );
+  }
+  return [...checks, await checkChoice(root)];
+}
+
+async function checkChoice(root: string): Promise<DoctorCheck> {
+  const name = 'snapshots';
+  try {
+    const { why, copies } = await chooseDriver(root);
+    return {
+      ...{ name, ok: copies ? 'degraded' : true, detail: why },
+      ...(copies && { hint: 'each snapshot copies its parent: any other driver is faster, and takes less room' }),
+    };
+  } catch (error) {
+    return { name, ok: false, detail: (error as Error).message };
+  }
+}

@@ -1,0 +1,13 @@
+/** Labels by which Shale knows its own snapshots again. Values are text. */
+export const labels = {
+  /** Of a layer that was unpacked: its diffID. */
+  diffId: 'shale.dev/diff-id',
+  /** The image that a snapshot is of: its name in full, and its manifest's digest. */
+  image: 'shale.dev/image',
+  manifest: 'shale.dev/manifest',
+  /** Where it is to be mounted, and how. */
+  target: 'shale.dev/mount.target',
+  mode: 'shale.dev/mount.mode',
+  /** The directory that is written to, where the user has chosen another than the snapshot's own. */
+  upper: 'shale.dev/mount.upper',
+} as const;

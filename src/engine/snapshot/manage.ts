@@ -1,0 +1,105 @@
+import { findDataRoot } from '../../host/index.ts';
+import type { Labels, Mount, SnapshotInfo, Usage } from '../../snapshot/index.ts';
+import type { ImageOptions } from '../options.ts';
+import { labels as own } from './label.ts';
+import { openUsed } from './mounted.ts';
+import { openSnapshots, type SnapshotterOptions, usedDrivers } from './open.ts';
+import { findSubject, requireSubject } from './subject.ts';
+import { unpackImage } from './unpack.ts';
+
+export interface SnapshotRequest extends ImageOptions, SnapshotterOptions {
+  readonly labels?: Labels | undefined;
+}
+
+export interface SnapshotSummary extends SnapshotInfo {
+  readonly driver: string;
+}
+
+/** The mounts of a new snapshot or view. */
+export interface PreparedSnapshot {
+  readonly key: string;
+  readonly driver: string;
+  readonly parent: string | undefined;
+  readonly mounts: readonly Mount[];
+}
+
+/**
+ * Makes an active snapshot (or a view) called `key`, based on a committed snapshot or on an image, which is unpacked first; on nothing where no
+ * parent is given. ShaleErrors as `Snapshotter`.
+ */
+export async function prepareSnapshot(
+  how: 'prepare' | 'view',
+  [key, parent]: readonly [string, string?],
+  request: SnapshotRequest = {},
+): Promise<PreparedSnapshot> {
+  const { root = findDataRoot(), labels = {}, signal } = request;
+  // Where its parent is, it must be itself.
+  await using known = parent === undefined ? undefined : await findSubject(root, parent);
+  await using opened = known === undefined ? await openSnapshots({ ...request, root }) : undefined;
+  const snapshots = known?.snapshots ?? opened!;
+  let below = known?.key;
+  let image: Labels = {};
+  if (parent !== undefined && known === undefined) {
+    const unpacked = await unpackImage(snapshots, parent, { ...request, root });
+    below = unpacked.snapshot;
+    image = { [own.image]: unpacked.reference, [own.manifest]: unpacked.digest };
+  } else if (below !== undefined) image = imageLabels(await snapshots.stat(below));
+  const mounts = await snapshots[how](key, below, { labels: { ...image, ...labels }, signal });
+  return { key, driver: snapshots.driver.name, parent: below, mounts };
+}
+
+/** Commits the active snapshot `key` as `name`, which may be a parent from then on. */
+export async function commitActive(name: string, key: string, request: SnapshotRequest = {}): Promise<SnapshotSummary> {
+  const { root = findDataRoot(), labels = {}, signal } = request;
+  await using subject = await requireSubject(root, key);
+  const { snapshots } = subject;
+  const kept = imageLabels(await snapshots.stat(subject.key));
+  await snapshots.commit(name, subject.key, { labels: { ...kept, ...labels }, signal });
+  return { ...(await snapshots.stat(name)), driver: snapshots.driver.name };
+}
+
+export async function snapshotMounts(key: string, { root = findDataRoot() }: SnapshotRequest = {}): Promise<PreparedSnapshot> {
+  await using subject = await requireSubject(root, key);
+  const { snapshots } = subject;
+  const [{ parent }, mounts] = [await snapshots.stat(subject.key), await snapshots.mounts(subject.key)];
+  return { key: subject.key, driver: snapshots.driver.name, parent, mounts };
+}
+
+/** Removes snapshots, in the order in which they are given. */
+export async function removeSnapshots(keys: readonly string[], { root = findDataRoot() }: SnapshotRequest = {}): Promise<string[]> {
+  const removed: string[] = [];
+  for (const key of keys) {
+    await using subject = await requireSubject(root, key);
+    await subject.snapshots.remove(subject.key);
+    removed.push(subject.key);
+  }
+  return removed;
+}
+
+/** Those of all drivers, or of one; parents before their children. */
+export async function listSnapshots({ root = findDataRoot(), driver }: SnapshotRequest = {}): Promise<SnapshotSummary[]> {
+  const found: SnapshotSummary[] = [];
+  for (const each of driver === undefined ? usedDrivers(root) : usedDrivers(root).filter(used => used === driver)) {
+    await using snapshots = await openUsed(root, each);
+    for await (const info of snapshots.walk()) found.push({ ...info, driver: each });
+  }
+  return found;
+}
+
+export async function snapshotUsage(key: string, { root = findDataRoot() }: SnapshotRequest = {}): Promise<Usage> {
+  await using subject = await requireSubject(root, key);
+  return await subject.snapshots.usage(subject.key);
+}
+
+/** Clears what crashes have left, of every driver that was used. */
+export async function cleanSnapshots({ root = findDataRoot() }: SnapshotRequest = {}): Promise<void> {
+  for (const driver of usedDrivers(root)) {
+    await using snapshots = await openUsed(root, driver);
+    await snapshots.cleanup();
+  }
+}
+
+/** Which image it is of goes on to what is made of it. */
+function imageLabels({ labels }: SnapshotInfo): Labels {
+  return Object.fromEntries([own.image, own.manifest].flatMap(name => (labels[name] === undefined ? [] : [[name, labels[name]]])));
+}

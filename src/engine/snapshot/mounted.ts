@@ -1,0 +1,50 @@
+import { findMount } from '../../host/index.ts';
+import { type DriverName, driverRoot, openDriver, type SnapshotInfo, Snapshots } from '../../snapshot/index.ts';
+import { byteString } from '../../tree/index.ts';
+import { labels } from './label.ts';
+import { usedDrivers } from './open.ts';
+
+/** What `shale mount` has mounted, or has left. */
+export interface MountedImage {
+  readonly target: string;
+  readonly image: string;
+  readonly snapshot: string;
+  readonly driver: DriverName;
+  readonly mode: 'rw' | 'ro';
+  readonly upper?: string | undefined;
+  /** `left`: nothing is mounted there any more, after a crash, a reboot or another program's umount; what was written is still there. */
+  readonly state: 'mounted' | 'left';
+  /** ISO 8601. */
+  readonly created: string;
+}
+
+/** All that is mounted, and what is left of what was, of every driver; the oldest first. */
+export async function findMounted(root: string): Promise<MountedImage[]> {
+  const found: MountedImage[] = [];
+  for (const driver of usedDrivers(root)) {
+    await using snapshots = await openUsed(root, driver);
+    for await (const info of snapshots.walk()) {
+      const mounted = describe(driver, info);
+      if (mounted !== undefined) found.push(mounted);
+    }
+  }
+  return found.sort((a, b) => (a.created < b.created ? -1 : 1));
+}
+
+/** The snapshots of a driver that has been used before. */
+export async function openUsed(root: string, driver: DriverName): Promise<Snapshots> {
+  return await Snapshots.open(driverRoot(root, driver), await openDriver(root, driver));
+}
+
+function describe(driver: DriverName, { key, kind, labels: all, created }: SnapshotInfo): MountedImage | undefined {
+  const target = all[labels.target];
+  if (target === undefined || kind === 'committed') return undefined;
+  return {
+    ...{ target, driver, snapshot: key },
+    image: all[labels.image] ?? '',
+    mode: all[labels.mode] === 'ro' ? 'ro' : 'rw',
+    ...(all[labels.upper] !== undefined && { upper: all[labels.upper] }),
+    state: findMount(byteString(target)) === undefined ? 'left' : 'mounted',
+    created: new Date(created).toISOString(),
+  };
+}

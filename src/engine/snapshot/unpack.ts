@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { ShaleError } from '../../error/index.ts';
+import { chainIds } from '../../oci/index.ts';
+import type { Snapshots } from '../../snapshot/index.ts';
+import { type OpenedImage, openAndUse } from '../source.ts';
+import type { ImageOptions } from '../options.ts';
+import { labels } from './label.ts';
+import { openLayerArchive } from './layer-archive.ts';
+
+/** An image whose layers are all committed snapshots, each called by its chainID. */
+export interface UnpackedImage {
+  /** The snapshot of the newest layer; `undefined` of an image without layers. */
+  readonly snapshot: string | undefined;
+  readonly reference: string;
+  /** The manifest's digest, or the config's where there is none. */
+  readonly digest: string;
+  readonly layers: number;
+  /** Layers that were unpacked now; the others were there. */
+  readonly unpacked: number;
+}
+
+/** Unpacks what is not there yet of an image, layer by layer; an image from a registry is in the cache afterwards. */
+export async function unpackImage(
+  snapshots: Snapshots,
+  source: string,
+  options: ImageOptions,
+): Promise<UnpackedImage> {
+  const [opened, result] = await openAndUse(source, options, opened => unpackLayers(snapshots, opened, options));
+  await opened[Symbol.asyncDispose]();
+  return result;
+}
+
+async function unpackLayers(
+  snapshots: Snapshots,
+  opened: OpenedImage,
+  options: ImageOptions,
+): Promise<UnpackedImage> {
+  const { image, limits, warnings, signal, onProgress, pulled } = opened;
+  const chain = chainIds(image.layers.map(({ diffId }) => diffId));
+  let unpacked = 0;
+  for (const [position, layer] of image.layers.entries()) {
+    const [name, parent] = [chain[position]!, chain[position - 1]];
+    if (await isThere(snapshots, name)) continue;
+    const archive = openLayerArchive(layer, { limits, signal, onRead: read => onProgress(position, read) });
+    const made = await unpackLayer(snapshots, { name, parent, diffId: layer.diffId }, async key => {
+      await snapshots.apply(key, archive, { limits, warnings, signal });
+    });
+    if (!made) continue;
+    layer.verified?.();
+    unpacked += 1;
+  }
+  options.onProgress?.({ type: 'finish' });
+  if (pulled !== undefined) {
+    await pulled.image.fetchAll();
+    await pulled.image.keep();
+  }
+  return {
+    snapshot: chain.at(-1),
+    reference: image.reference,
+    digest: image.manifestDigest ?? image.configDigest,
+    layers: chain.length,
+    unpacked,
+  };
+}
+
+/** A layer to be unpacked: `name` is its chainID, `parent` that of the layer below. */
+export interface LayerPlace {
+  readonly name: string;
+  readonly parent: string | undefined;
+  readonly diffId: string;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Makes a committed snapshot of a layer; false if somebody else was faster. Nothing is left after a failure. */
+export async function unpackLayer(
+  snapshots: Snapshots,
+  { name, parent, diffId, labels: more = {} }: LayerPlace,
+  apply: (key: string) => Promise<void>,
+): Promise<boolean> {
+  const key = `unpack-${randomBytes(6).toString('hex')} ${name}`;
+  await snapshots.prepare(key, parent);
+  try {
+    await apply(key);
+    await snapshots.commit(name, key, { labels: { [labels.diffId]: diffId, ...more } });
+    return true;
+  } catch (error) {
+    await snapshots.remove(key).catch(() => {}); // `cleanup` finds it; why it failed is what counts
+    if (error instanceof ShaleError && error.code === 'exists') return false;
+    throw error;
+  }
+}
+
+async function isThere(snapshots: Snapshots, name: string): Promise<boolean> {
+  try {
+    return (await snapshots.stat(name)).kind === 'committed';
+  } catch (error) {
+    if (error instanceof ShaleError && error.code === 'not-found') return false;
+    throw error;
+  }
+}
