@@ -33,11 +33,15 @@ export class Descent implements Disposable {
     this.#prefix = fd === undefined ? `${start}/` : `/proc/self/fd/${fd}/`;
   }
 
-  /** Opens a directory to start from; the path is the caller's and its symlinks are followed. Throws as `fs` does. */
-  static open(path: string): Descent {
+  /**
+   * Opens a directory to start from; the path is the caller's and its symlinks are followed, but for its last name where
+   * that must be the directory `itself`. Throws as `fs` does.
+   */
+  static open(path: string, last: 'followed' | 'itself' = 'followed'): Descent {
     const start = byteString(path);
     if (process.platform !== 'linux') return new Descent(start, undefined);
-    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const flags = last === 'itself' ? directoryFlags : constants.O_RDONLY | constants.O_DIRECTORY;
+    const fd = openSync(path, flags);
     if (existsSync(`/proc/self/fd/${fd}/.`)) return new Descent(start, fd);
     closeSync(fd);
     return new Descent(start, undefined);

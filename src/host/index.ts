@@ -53,6 +53,8 @@ export {
   tryLock,
   tryLockExisting,
 } from './lock.ts';
+export { Losses, type LossKind } from './losses.ts';
+export { type FileMetadata, type FileOwner, Metadata, shown } from './metadata.ts';
 export {
   canMount,
   type Filesystem,
@@ -74,10 +76,12 @@ export {
 } from './process.ts';
 export { findTimestampFrequency } from './processor.ts';
 export { type ProgramOptions, type ProgramResult, runProgram } from './program.ts';
-export { readNames, removeTree } from './remove.ts';
+export { readNames, removeEntry, removeTree } from './remove.ts';
 export { exchangeNames } from './rename.ts';
 export { replaceFile, syncDirectoryNow } from './replace-file.ts';
 export { isSqlite, openDatabaseFile } from './sqlite.ts';
+export { createSpecialFile, type SpecialFile } from './special-file.ts';
+export { Staging } from './staging.ts';
 export {
   canSyncFilesystem,
   startWriteback,
@@ -92,4 +96,4 @@ export { registerUnfinished, removeUnfinished } from './unfinished.ts';
 export { connectUnixSocket, listenUnixSocket } from './unix-socket.ts';
 export { inUserNamespace } from './user-namespace.ts';
 export { writeAll, writePieces } from './write.ts';
-export { readXattrs, removeXattr, setXattr } from './xattr.ts';
+export { readXattr, readXattrs, removeXattr, setXattr } from './xattr.ts';

@@ -35,6 +35,13 @@ export function readXattrs(path: ByteString): Map<ByteString, Uint8Array> {
   return found;
 }
 
+/** The value of one attribute of the path itself; `undefined` if it has none of that name, or none can be read. */
+export function readXattr(path: ByteString, name: ByteString): Uint8Array | undefined {
+  if (!hasLibc()) return undefined;
+  const [where, key] = [cString(path), cString(name)];
+  return grow(buffer => call('lgetxattr', path, where, key, buffer, buffer.length));
+}
+
 /** XATTR_LIST_MAX and XATTR_SIZE_MAX: the kernel's answer never exceeds it. */
 const most = 65536;
 const scratch = Buffer.alloc(1024);

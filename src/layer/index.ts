@@ -7,6 +7,14 @@
  * layers below (symlinked parents, hardlink targets, what a whiteout hits) is the merge engine's. `Shadow` is the one
  * exception: it guesses, newest layer first, whose data will not be needed.
  */
+export {
+  type AppliedLayer,
+  type ApplyOptions,
+  type ApplyTarget,
+  adoptParents,
+  applyLayer,
+  type Below,
+} from './apply/index.ts';
 export { decodeEntries, decodeIndex, encodeEntries, encodeIndex, indexVersion } from './codec.ts';
 export {
   type ChangeEntry,
@@ -31,6 +39,7 @@ export type {
   LayerWhiteout,
 } from './entry.ts';
 export { createRejection, formatPlace, LayerError } from './error.ts';
+export type { WhiteoutForm } from './form.ts';
 export {
   createExhausted,
   createLimits,

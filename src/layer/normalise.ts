@@ -159,7 +159,7 @@ export function createNormaliser(options: {
 }
 
 /** Rule 10: what OverlayFS keeps its own state in, as root and as a user. */
-function isOverlayXattr(name: ByteString): boolean {
+export function isOverlayXattr(name: ByteString): boolean {
   return name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
 }
 

@@ -12,20 +12,18 @@ import { setImmediate } from 'node:timers/promises';
 import { isErrno, wrapErrno } from '../../error/index.ts';
 import {
   canSyncFilesystem,
+  createSpecialFile,
   Descent,
   HostError,
-  hasLibc,
-  makeNode,
-  mostMajor,
-  mostMinor,
+  type Losses,
+  type Metadata,
   pathBytes,
+  type Staging,
+  shown,
   syncDirectory,
   throwIfAborted,
 } from '../../host/index.ts';
-import type { ByteString, DeviceInode, Entry, FileInode, Node, PipeInode, Tree } from '../../tree/index.ts';
-import type { Losses } from './losses.ts';
-import { type Metadata, shown } from './metadata.ts';
-import type { Staging } from './staging.ts';
+import type { ByteString, Entry, FileInode, Node, Tree } from '../../tree/index.ts';
 
 export interface Content {
   readonly id: number;
@@ -144,7 +142,7 @@ class Builder {
       case 'directory':
         throw new HostError('internal', 'a directory is entered');
       default:
-        if (!this.#createSpecial(at, inode, node.path)) return false;
+        if (!createSpecialFile(at, node.path, inode, this.#assembly.losses)) return false;
     }
     this.#assembly.metadata.apply(at, node.path, inode);
     return true;
@@ -161,27 +159,5 @@ class Builder {
     this.#uses.set(id, uses - 1);
     if (uses === 1) renameSync(staged, pathBytes(at));
     else copyFileSync(staged, pathBytes(at), constants.COPYFILE_EXCL + constants.COPYFILE_FICLONE);
-  }
-
-  #createSpecial(at: ByteString, inode: DeviceInode | PipeInode, path: ByteString): boolean {
-    const device = inode.type === 'block' || inode.type === 'character';
-    if (device && (inode.major > mostMajor || inode.minor > mostMinor)) {
-      throw new HostError(
-        'unsupported',
-        `${shown(path)}: device ${inode.major}:${inode.minor} is over 12 and 20 bits`,
-      );
-    }
-    const kind = device ? 'device' : 'node';
-    try {
-      if (hasLibc()) {
-        if (device) makeNode(at, inode.type, inode.major, inode.minor);
-        else makeNode(at, inode.type);
-        return true;
-      }
-    } catch (error) {
-      if (!isErrno(error, 'EPERM', 'EACCES')) throw error;
-    }
-    this.#assembly.losses.add(kind);
-    return false;
   }
 }

@@ -13,10 +13,13 @@ import { isErrno, ShaleError, Warnings, wrapErrno } from '../../error/index.ts';
 import {
   canSyncFilesystem,
   HostError,
+  Losses,
+  Metadata,
   pathBytes,
   readNames,
   registerUnfinished,
   removeTree,
+  Staging,
   syncDirectory,
   syncFilesystem,
   syncParent,
@@ -25,10 +28,7 @@ import {
 } from '../../host/index.ts';
 import { type ByteString, byteString, type NodeInode, type Tree } from '../../tree/index.ts';
 import { assemble, type Content } from './assemble.ts';
-import { Losses } from './losses.ts';
-import { Metadata } from './metadata.ts';
 import { findPlace, type Place, taken } from './place.ts';
-import { Staging } from './staging.ts';
 
 export interface DirectoryTargetOptions {
   readonly warnings: Warnings;

@@ -1,8 +1,27 @@
 import { chmodSync, lchownSync, statfsSync } from 'node:fs';
-import { isErrno, type Warnings, wrapErrno } from '../../error/index.ts';
-import { HostError, hasLibc, pathBytes, readModified, setModified, setXattr } from '../../host/index.ts';
-import { type ByteString, type NodeInode, printable } from '../../tree/index.ts';
+import { isErrno, type Warnings, wrapErrno } from '../error/index.ts';
+import { type ByteString, type InodeType, printable, type Timestamp, type Xattrs } from '../tree/index.ts';
+import { HostError } from './error.ts';
+import { hasLibc, pathBytes } from './libc.ts';
 import type { Losses } from './losses.ts';
+import { readModified, setModified } from './time.ts';
+import { setXattr } from './xattr.ts';
+
+/** What is known of a file besides its content: an inode of a tree, an entry of a layer. */
+export interface FileMetadata {
+  readonly type: InodeType;
+  /** The lower 12 bits of st_mode. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: Timestamp;
+  readonly xattrs: Xattrs;
+}
+
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** (uid_t) -1 means "leave it" to chown(2), so that no file can have it. */
 const noId = 0xffffffff;
@@ -13,15 +32,12 @@ const setgid = 0o2000;
 export class Metadata {
   readonly #warnings: Warnings;
   readonly #losses: Losses;
-  readonly #created: { readonly uid: number; readonly gid: number };
+  readonly #created: FileOwner;
   /** Owners that were refused once; asking again for each of a hundred thousand files costs more than the rest. */
   readonly #refused = new Set<string>();
 
-  /** `created` owns whatever the metadata is set on, until then: what is his already needs no chown. */
-  constructor(
-    created: { readonly uid: number; readonly gid: number },
-    options: { warnings: Warnings; losses: Losses },
-  ) {
+  /** `created` owns what the metadata is set on, if nothing else is said: what is his already needs no chown. */
+  constructor(created: FileOwner, options: { warnings: Warnings; losses: Losses }) {
     this.#warnings = options.warnings;
     this.#losses = options.losses;
     this.#created = created;
@@ -31,9 +47,9 @@ export class Metadata {
    * Gives the file at `at` the inode's metadata; a directory's contents must stand already. The order is the kernel's:
    * chown clears setuid bits and capabilities, an ACL changes the mode, and all of them but the last touch no mtime.
    */
-  apply(at: ByteString, path: ByteString, inode: NodeInode<unknown>): void {
+  apply(at: ByteString, path: ByteString, inode: FileMetadata, owner = this.#created): void {
     try {
-      const mode = this.#own(at, inode);
+      const mode = this.#own(at, inode, owner);
       if (inode.xattrs.size > 0) this.#setXattrs(at, path, inode);
       if (inode.type !== 'symlink') chmodSync(pathBytes(at), mode);
       this.#setTime(at, path, inode);
@@ -43,13 +59,13 @@ export class Metadata {
   }
 
   /** Sets the owner and returns the mode that may be given with the owner that it has now. */
-  #own(at: ByteString, inode: NodeInode<unknown>): number {
+  #own(at: ByteString, inode: FileMetadata, owner: FileOwner): number {
     const { uid, gid, mode } = inode;
-    if (uid === this.#created.uid && gid === this.#created.gid) return mode;
+    if (uid === owner.uid && gid === owner.gid) return mode;
     if (this.#chown(at, uid, gid)) return mode;
     this.#losses.add('owner');
-    const group = gid === this.#created.gid || this.#chown(at, -1, gid);
-    const user = uid === this.#created.uid || this.#chown(at, uid, -1);
+    const group = gid === owner.gid || this.#chown(at, -1, gid);
+    const user = uid === owner.uid || this.#chown(at, uid, -1);
     if (inode.type === 'directory' || inode.type === 'symlink') return mode;
     // Another owner's setuid program would run as somebody whom the image never meant.
     let kept = mode;
@@ -74,7 +90,7 @@ export class Metadata {
     }
   }
 
-  #setXattrs(at: ByteString, path: ByteString, { type, xattrs }: NodeInode<unknown>): void {
+  #setXattrs(at: ByteString, path: ByteString, { type, xattrs }: FileMetadata): void {
     for (const [name, value] of xattrs) {
       try {
         if (!hasLibc()) throw dropped;
@@ -99,7 +115,7 @@ export class Metadata {
     }
   }
 
-  #setTime(at: ByteString, path: ByteString, { mtime }: NodeInode<unknown>): void {
+  #setTime(at: ByteString, path: ByteString, { mtime }: FileMetadata): void {
     setModified(at, mtime);
     // Every filesystem holds these; for others the kernel clamps without a word.
     if (mtime.seconds >= 0 && mtime.seconds <= 0x7fffffff) return;

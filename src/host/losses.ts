@@ -1,6 +1,6 @@
-import type { Warnings } from '../../error/index.ts';
+import type { Warnings } from '../error/index.ts';
 
-/** What an unprivileged render cannot give, as it is named to a person: singular, plural. */
+/** What a user without privilege cannot give, as it is named to a person: singular, plural. */
 const kinds = {
   owner: ['owner', 'owners'],
   setid: ['setuid or setgid bit', 'setuid or setgid bits'],

@@ -1,14 +1,11 @@
 import { closeSync, constants, fchmodSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
-import { wrapErrno } from '../../error/index.ts';
-import {
-  canSyncFilesystem,
-  HostError,
-  pathBytes,
-  startWriteback,
-  umask,
-  writeAll,
-} from '../../host/index.ts';
-import { type ByteString, byteString } from '../../tree/index.ts';
+import { wrapErrno } from '../error/index.ts';
+import { type ByteString, byteString } from '../tree/index.ts';
+import { umask } from './environment.ts';
+import { HostError } from './error.ts';
+import { pathBytes } from './libc.ts';
+import { canSyncFilesystem, startWriteback } from './sync.ts';
+import { writeAll } from './write.ts';
 
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 /** From this size on, a file's way to the disk begins before the final sync. */
