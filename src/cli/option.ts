@@ -1,4 +1,5 @@
 import { type LayerLimits, limitTable } from '../engine/limits.ts';
+import { hostOptions } from './host-option.ts';
 import { formatCount, formatSize } from './quantity.ts';
 import { zoneOptions } from './zone-option.ts';
 
@@ -198,6 +199,7 @@ export const options = {
     default: 'auto',
   },
   ...zoneOptions,
+  ...hostOptions,
   markdown: { kind: 'flag', help: 'print the manual page as Markdown' },
   'max-size': limit('size', 'totalBytes', 'bytes in all layers together, uncompressed'),
   'max-ratio': limit('count', 'ratio', 'uncompressed bytes for each compressed one'),

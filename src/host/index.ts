@@ -79,8 +79,8 @@ export { type ProgramOptions, type ProgramResult, runProgram } from './program.t
 export { readNames, removeEntry, removeTree } from './remove.ts';
 export { exchangeNames } from './rename.ts';
 export { replaceFile, syncDirectoryNow } from './replace-file.ts';
-export { isSqlite, openDatabaseFile } from './sqlite.ts';
 export { createSpecialFile, type SpecialFile } from './special-file.ts';
+export { isSqlite, openDatabaseFile } from './sqlite.ts';
 export { Staging } from './staging.ts';
 export {
   canSyncFilesystem,

@@ -4,6 +4,7 @@
  * either a value whose every field has been checked or an OciError that names the field; unknown fields are kept.
  * A `Digest` can only come out of `parseDigest`, so whoever holds one may build a path from it.
  */
+export { chainIds } from './chain-id.ts';
 export { choosePlatform, isNoPlatform, platformDistance } from './choice.ts';
 export { type HistoryEntry, type ImageConfig, parseConfig } from './config.ts';
 export { type Descriptor, readDescriptor } from './descriptor.ts';

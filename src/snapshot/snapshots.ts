@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { wrapErrno } from '../error/index.ts';
 import { throwIfAborted } from '../host/index.ts';
+import { applyLayer, type LayerApplyOptions } from './apply.ts';
 import type { ChangeSource, Driver } from './driver/driver.ts';
 import { SnapshotError } from './error.ts';
 import { Metadata, type StoredSnapshot } from './metadata.ts';
@@ -80,7 +81,8 @@ export class Snapshots implements Snapshotter {
     const { labels = {}, signal } = options;
     throwIfAborted(signal);
     requireKey(name);
-    const { rebased, ...snapshot } = this.#open().beginCommit(name, key, options.parent);
+    const snapshot = this.#open().beginCommit(name, key, options.parent);
+    const { rebased } = snapshot;
     const parent = rebased ? options.parent : undefined;
     try {
       if (rebased && !this.driver.canRebase) {
@@ -128,6 +130,24 @@ export class Snapshots implements Snapshotter {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /**
+   * Applies a layer (its uncompressed archive, read to its end) to an active snapshot: what it deletes is kept in the driver's own form, whether
+   * or not there is a parent to delete it from. After a failure the snapshot is fit for removal only.
+   */
+  async apply(
+    key: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: LayerApplyOptions = {},
+  ): Promise<void> {
+    const found = this.#open().find(key);
+    if (found.info.kind !== 'active') {
+      throw new SnapshotError('conflict', `${key} is not active, so no layer can be applied to it`, {
+        detail: { key },
+      });
+    }
+    await applyLayer(this.driver, this.#describe(found), archive, options);
   }
 
   /** What a snapshot has changed against its parents; to be disposed. */

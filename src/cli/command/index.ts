@@ -3,6 +3,7 @@ import { findNearest } from '../suggestion.ts';
 import { cacheCommands } from './cache.ts';
 import type { Command, Family } from './command.ts';
 import { helpCommands } from './help.ts';
+import { hostCommands, snapshotCommands, snapshotFamilies } from './host.ts';
 import { imageCommands } from './image.ts';
 import { lookCommands } from './look.ts';
 import { registryCommands } from './registry.ts';
@@ -20,13 +21,15 @@ export const commands = {
   ...lookCommands,
   ...cacheCommands,
   ...registryCommands,
+  ...hostCommands,
+  ...snapshotCommands,
   ...runCommands,
   ...zoneCommands,
   ...doctorCommands,
   ...helpCommands,
 } as const;
 
-export const families = zoneFamilies;
+export const families = { ...snapshotFamilies, ...zoneFamilies } as const;
 
 export type CommandName = keyof typeof commands;
 export const commandNames = Object.keys(commands) as readonly CommandName[];
@@ -41,7 +44,8 @@ export const commandGroups: readonly { readonly title: string; readonly names: r
   { title: 'Look inside', names: namesOf(lookCommands) },
   { title: 'Cache', names: namesOf(cacheCommands) },
   { title: 'Registries', names: namesOf(registryCommands) },
-  { title: 'Zones', names: ['run', 'zone', 'doctor'] },
+  { title: 'On this machine', names: [...namesOf(hostCommands), 'snapshot', 'doctor'] },
+  { title: 'Zones', names: ['run', 'zone'] },
   { title: 'Help', names: namesOf(helpCommands) },
 ];
 
@@ -100,6 +104,12 @@ const habits: Readonly<Record<string, Topic>> = {
     container: 'zone',
     vm: 'zone',
     info: 'doctor',
+  },
+  ...{
+    unmount: 'umount',
+    'snapshot list': 'snapshot ls',
+    'snapshot remove': 'snapshot rm',
+    'snapshot create': 'snapshot prepare',
   },
   ...{ 'zone ps': 'zone ls', 'zone list': 'zone ls', 'zone run': 'run', 'zone start': 'run' },
   ...{

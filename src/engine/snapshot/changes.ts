@@ -1,10 +1,9 @@
 import { ShaleError, type Warnings } from '../../error/index.ts';
 import { type ChangeEntry, compareDirectories, readUpper } from '../../layer/diff/index.ts';
-import { openMounts, type Snapshots } from '../../snapshot/index.ts';
-import { driverRoot } from '../../snapshot/index.ts';
+import { driverRoot, openMounts, type Snapshots } from '../../snapshot/index.ts';
 import { labels } from './label.ts';
-import { findUpper } from './upper-mount.ts';
 import { parseUpperLabel } from './upper.ts';
+import { findUpper } from './upper-mount.ts';
 
 /** What a snapshot has changed, entry by entry. Disposing it unmounts what had to be mounted to see it. */
 export interface OpenChanges extends AsyncDisposable {
@@ -19,7 +18,8 @@ export async function openSnapshotChanges(
 ): Promise<OpenChanges> {
   const { labels: all } = await snapshots.stat(key);
   const elsewhere = all[labels.upper];
-  if (elsewhere !== undefined) return await openElsewhere(snapshots, key, { root, upper: elsewhere, warnings });
+  if (elsewhere !== undefined)
+    return await openElsewhere(snapshots, key, { root, upper: elsewhere, warnings });
   const source = await snapshots.openChanges(key);
   return {
     read: () =>
@@ -33,14 +33,22 @@ export async function openSnapshotChanges(
 async function openElsewhere(
   snapshots: Snapshots,
   key: string,
-  { root, upper, warnings }: { readonly root: string; readonly upper: string; readonly warnings: Warnings | undefined },
+  {
+    root,
+    upper,
+    warnings,
+  }: { readonly root: string; readonly upper: string; readonly warnings: Warnings | undefined },
 ): Promise<OpenChanges> {
   const place = findUpper(root, key, parseUpperLabel(upper));
   if (place === undefined) {
-    throw new ShaleError('not-found', `what was written to ${key} is gone: it was in memory, or on a disk that is not mounted`, {
-      detail: { snapshot: key, upper },
-      hint: `shale umount ${key} clears up the rest`,
-    });
+    throw new ShaleError(
+      'not-found',
+      `what was written to ${key} is gone: it was in memory, or on a disk that is not mounted`,
+      {
+        detail: { snapshot: key, upper },
+        hint: `shale umount ${key} clears up the rest`,
+      },
+    );
   }
   const lower = await openMounts(await snapshots.mounts(key), driverRoot(root, snapshots.driver.name));
   return {

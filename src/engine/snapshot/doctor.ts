@@ -23,7 +23,9 @@ async function checkChoice(root: string): Promise<DoctorCheck> {
     const { why, copies } = await chooseDriver(root);
     return {
       ...{ name, ok: copies ? 'degraded' : true, detail: why },
-      ...(copies && { hint: 'each snapshot copies its parent: any other driver is faster, and takes less room' }),
+      ...(copies && {
+        hint: 'each snapshot copies its parent: any other driver is faster, and takes less room',
+      }),
     };
   } catch (error) {
     return { name, ok: false, detail: (error as Error).message };

@@ -49,7 +49,11 @@ export async function prepareSnapshot(
 }
 
 /** Commits the active snapshot `key` as `name`, which may be a parent from then on. */
-export async function commitActive(name: string, key: string, request: SnapshotRequest = {}): Promise<SnapshotSummary> {
+export async function commitActive(
+  name: string,
+  key: string,
+  request: SnapshotRequest = {},
+): Promise<SnapshotSummary> {
   const { root = findDataRoot(), labels = {}, signal } = request;
   await using subject = await requireSubject(root, key);
   const { snapshots } = subject;
@@ -58,7 +62,10 @@ export async function commitActive(name: string, key: string, request: SnapshotR
   return { ...(await snapshots.stat(name)), driver: snapshots.driver.name };
 }
 
-export async function snapshotMounts(key: string, { root = findDataRoot() }: SnapshotRequest = {}): Promise<PreparedSnapshot> {
+export async function snapshotMounts(
+  key: string,
+  { root = findDataRoot() }: SnapshotRequest = {},
+): Promise<PreparedSnapshot> {
   await using subject = await requireSubject(root, key);
   const { snapshots } = subject;
   const [{ parent }, mounts] = [await snapshots.stat(subject.key), await snapshots.mounts(subject.key)];
@@ -66,7 +73,10 @@ export async function snapshotMounts(key: string, { root = findDataRoot() }: Sna
 }
 
 /** Removes snapshots, in the order in which they are given. */
-export async function removeSnapshots(keys: readonly string[], { root = findDataRoot() }: SnapshotRequest = {}): Promise<string[]> {
+export async function removeSnapshots(
+  keys: readonly string[],
+  { root = findDataRoot() }: SnapshotRequest = {},
+): Promise<string[]> {
   const removed: string[] = [];
   for (const key of keys) {
     await using subject = await requireSubject(root, key);
@@ -77,16 +87,24 @@ export async function removeSnapshots(keys: readonly string[], { root = findData
 }
 
 /** Those of all drivers, or of one; parents before their children. */
-export async function listSnapshots({ root = findDataRoot(), driver }: SnapshotRequest = {}): Promise<SnapshotSummary[]> {
+export async function listSnapshots({
+  root = findDataRoot(),
+  driver,
+}: SnapshotRequest = {}): Promise<SnapshotSummary[]> {
   const found: SnapshotSummary[] = [];
-  for (const each of driver === undefined ? usedDrivers(root) : usedDrivers(root).filter(used => used === driver)) {
+  for (const each of driver === undefined
+    ? usedDrivers(root)
+    : usedDrivers(root).filter(used => used === driver)) {
     await using snapshots = await openUsed(root, each);
     for await (const info of snapshots.walk()) found.push({ ...info, driver: each });
   }
   return found;
 }
 
-export async function snapshotUsage(key: string, { root = findDataRoot() }: SnapshotRequest = {}): Promise<Usage> {
+export async function snapshotUsage(
+  key: string,
+  { root = findDataRoot() }: SnapshotRequest = {},
+): Promise<Usage> {
   await using subject = await requireSubject(root, key);
   return await subject.snapshots.usage(subject.key);
 }
@@ -101,5 +119,7 @@ export async function cleanSnapshots({ root = findDataRoot() }: SnapshotRequest 
 
 /** Which image it is of goes on to what is made of it. */
 function imageLabels({ labels }: SnapshotInfo): Labels {
-  return Object.fromEntries([own.image, own.manifest].flatMap(name => (labels[name] === undefined ? [] : [[name, labels[name]]])));
+  return Object.fromEntries(
+    [own.image, own.manifest].flatMap(name => (labels[name] === undefined ? [] : [[name, labels[name]]])),
+  );
 }

@@ -41,11 +41,17 @@ export interface MountResult {
  * Mounts an image at a directory: unpacks what is not there yet, prepares a snapshot (or, `ro`, a view) and mounts it, nosuid and nodev unless asked
  * otherwise. After a failure nothing is mounted, and no snapshot is left but those of layers.
  */
-export async function mountImage(source: string, target: string, request: MountRequest = {}): Promise<MountResult> {
+export async function mountImage(
+  source: string,
+  target: string,
+  request: MountRequest = {},
+): Promise<MountResult> {
   const { mode = 'rw', upper, root = findDataRoot() } = request;
   const place = requireTarget(target);
   if (mode === 'ro' && upper !== undefined) {
-    throw new ShaleError('invalid', 'what is mounted read-only has no upper directory', { hint: 'leave out --ro or --upper' });
+    throw new ShaleError('invalid', 'what is mounted read-only has no upper directory', {
+      hint: 'leave out --ro or --upper',
+    });
   }
   await requireFree(root, place);
   await using snapshots = await openSnapshots({ ...request, root });
@@ -67,7 +73,16 @@ export async function mountImage(source: string, target: string, request: MountR
     throw error;
   }
   const { reference, digest, layers, unpacked } = image;
-  return { target: place, image: reference, digest, driver: snapshots.driver.name, snapshot, mode, layers, unpacked };
+  return {
+    target: place,
+    image: reference,
+    digest,
+    driver: snapshots.driver.name,
+    snapshot,
+    mode,
+    layers,
+    unpacked,
+  };
 }
 
 interface Mounting {
@@ -78,7 +93,10 @@ interface Mounting {
   readonly root: string;
 }
 
-async function mountSnapshot({ snapshot, mounts, place, root }: Mounting, request: MountRequest): Promise<void> {
+async function mountSnapshot(
+  { snapshot, mounts, place, root }: Mounting,
+  request: MountRequest,
+): Promise<void> {
   const { mode = 'rw', upper, suid, devices } = request;
   const attributes = { readOnly: mode === 'ro', noSuid: suid !== true, noDevices: devices !== true };
   if (upper === undefined) {
@@ -106,7 +124,9 @@ function requireTarget(target: string): string {
       hint: `mkdir -p ${target}`,
     });
   }
-  throw new ShaleError('invalid', `${target} is no directory, so nothing can be mounted there`, { detail: { target } });
+  throw new ShaleError('invalid', `${target} is no directory, so nothing can be mounted there`, {
+    detail: { target },
+  });
 }
 
 async function requireFree(root: string, place: string): Promise<void> {

@@ -1,5 +1,11 @@
-import { findMount } from '../../host/index.ts';
-import { type DriverName, driverRoot, openDriver, type SnapshotInfo, Snapshots } from '../../snapshot/index.ts';
+import { findDataRoot, findMount } from '../../host/index.ts';
+import {
+  type DriverName,
+  driverRoot,
+  openDriver,
+  type SnapshotInfo,
+  Snapshots,
+} from '../../snapshot/index.ts';
 import { byteString } from '../../tree/index.ts';
 import { labels } from './label.ts';
 import { usedDrivers } from './open.ts';
@@ -19,7 +25,7 @@ export interface MountedImage {
 }
 
 /** All that is mounted, and what is left of what was, of every driver; the oldest first. */
-export async function findMounted(root: string): Promise<MountedImage[]> {
+export async function findMounted(root: string = findDataRoot()): Promise<MountedImage[]> {
   const found: MountedImage[] = [];
   for (const driver of usedDrivers(root)) {
     await using snapshots = await openUsed(root, driver);
@@ -36,7 +42,10 @@ export async function openUsed(root: string, driver: DriverName): Promise<Snapsh
   return await Snapshots.open(driverRoot(root, driver), await openDriver(root, driver));
 }
 
-function describe(driver: DriverName, { key, kind, labels: all, created }: SnapshotInfo): MountedImage | undefined {
+function describe(
+  driver: DriverName,
+  { key, kind, labels: all, created }: SnapshotInfo,
+): MountedImage | undefined {
   const target = all[labels.target];
   if (target === undefined || kind === 'committed') return undefined;
   return {

@@ -29,10 +29,14 @@ export async function findSubject(root: string, name: string): Promise<Subject |
 export async function requireSubject(root: string, name: string): Promise<Subject> {
   const found = await findSubject(root, name);
   if (found !== undefined) return found;
-  throw new ShaleError('not-found', `there is no snapshot ${JSON.stringify(name)}, and nothing of Shale’s is mounted there`, {
-    detail: { name },
-    hint: 'shale snapshot ls lists snapshots, shale mount what is mounted',
-  });
+  throw new ShaleError(
+    'not-found',
+    `there is no snapshot ${JSON.stringify(name)}, and nothing of Shale’s is mounted there`,
+    {
+      detail: { name },
+      hint: 'shale snapshot ls lists snapshots, shale mount what is mounted',
+    },
+  );
 }
 
 async function has(snapshots: Snapshots, key: string): Promise<boolean> {

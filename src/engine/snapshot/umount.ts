@@ -56,10 +56,14 @@ async function takeAway(
   // A directory of the user's own stays as it is; memory and disks go with the mount.
   const isOurs = mounted.upper === undefined || mounted.upper.startsWith('directory:');
   if (wasWritten && !isOurs && request.changes !== 'discard') {
-    throw new ShaleError('conflict', `what was written to ${target} would be lost: it is in ${mounted.upper?.split(':')[0]}`, {
-      detail: { target, snapshot, upper: mounted.upper },
-      hint: `shale commit ${target} NAME makes an image of it; shale umount --discard ${target} lets it go`,
-    });
+    throw new ShaleError(
+      'conflict',
+      `what was written to ${target} would be lost: it is in ${mounted.upper?.split(':')[0]}`,
+      {
+        detail: { target, snapshot, upper: mounted.upper },
+        hint: `shale commit ${target} NAME makes an image of it; shale umount --discard ${target} lets it go`,
+      },
+    );
   }
   if (mounted.state === 'mounted') detach(target, lazily);
   const hasPlace = findMount(place) === undefined;
@@ -111,7 +115,10 @@ async function findOne(root: string, place: string): Promise<MountedImage> {
   if (found !== undefined) return found;
   throw new ShaleError('not-found', `Shale has nothing mounted at ${place}`, {
     detail: { target: place },
-    hint: findMount(byteString(path)) === undefined ? 'shale mount lists what is mounted' : `another program has: umount ${place}`,
+    hint:
+      findMount(byteString(path)) === undefined
+        ? 'shale mount lists what is mounted'
+        : `another program has: umount ${place}`,
   });
 }
 

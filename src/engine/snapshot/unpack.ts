@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { ShaleError } from '../../error/index.ts';
 import { chainIds } from '../../oci/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
-import { type OpenedImage, openAndUse } from '../source.ts';
 import type { ImageOptions } from '../options.ts';
+import { type OpenedImage, openAndUse } from '../source.ts';
 import { labels } from './label.ts';
 import { openLayerArchive } from './layer-archive.ts';
 
@@ -25,7 +25,9 @@ export async function unpackImage(
   source: string,
   options: ImageOptions,
 ): Promise<UnpackedImage> {
-  const [opened, result] = await openAndUse(source, options, opened => unpackLayers(snapshots, opened, options));
+  const [opened, result] = await openAndUse(source, options, opened =>
+    unpackLayers(snapshots, opened, options),
+  );
   await opened[Symbol.asyncDispose]();
   return result;
 }

@@ -25,7 +25,10 @@ export async function attachUpper(
   upper: UpperChoice,
   view: readonly Mount[],
 ): Promise<AttachedUpper> {
-  const options = ['index=off', ...(inUserNamespace() ? ['userxattr'] : ['redirect_dir=nofollow', 'metacopy=off'])];
+  const options = [
+    'index=off',
+    ...(inUserNamespace() ? ['userxattr'] : ['redirect_dir=nofollow', 'metacopy=off']),
+  ];
   if (upper.kind === 'directory') {
     return { mount: addUpper(view, openUpperPlace(upper.path), options), detach() {} };
   }
@@ -46,7 +49,10 @@ export function findUpper(root: string, snapshot: string, upper: UpperChoice): U
   return findMount(byteString(mounted)) === undefined ? undefined : openUpperPlace(mounted);
 }
 
-async function mountUpper(place: string, upper: Exclude<UpperChoice, { kind: 'directory' }>): Promise<string> {
+async function mountUpper(
+  place: string,
+  upper: Exclude<UpperChoice, { kind: 'directory' }>,
+): Promise<string> {
   mkdirSync(place, { recursive: true, mode: 0o700 });
   const directory = join(place, 'fs');
   mkdirSync(directory, { recursive: true, mode: 0o700 });

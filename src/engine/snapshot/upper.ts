@@ -33,10 +33,14 @@ export function openUpperPlace(path: string): UpperPlace {
   const directory = isAbsolute(path) ? path : resolve(path);
   const stat = statSync(directory, { throwIfNoEntry: false });
   if (stat === undefined || !stat.isDirectory()) {
-    throw new ShaleError(stat === undefined ? 'not-found' : 'invalid', `${directory} is no directory, to be written to`, {
-      detail: { path: directory },
-      hint: `mkdir ${directory}`,
-    });
+    throw new ShaleError(
+      stat === undefined ? 'not-found' : 'invalid',
+      `${directory} is no directory, to be written to`,
+      {
+        detail: { path: directory },
+        hint: `mkdir ${directory}`,
+      },
+    );
   }
   const place = { upper: join(directory, 'upper'), work: join(directory, 'work') };
   mkdirSync(place.upper, { recursive: true, mode: 0o755 });
@@ -48,16 +52,24 @@ export function openUpperPlace(path: string): UpperPlace {
  * The mounts of a view with a writable directory on top. A view is one directory, bound, or an overlay of several. ShaleError `unsupported` for others:
  * they are filesystems of their own, and no lower directories.
  */
-export function addUpper(view: readonly Mount[], { upper, work }: UpperPlace, options: readonly string[]): Mount {
+export function addUpper(
+  view: readonly Mount[],
+  { upper, work }: UpperPlace,
+  options: readonly string[],
+): Mount {
   const [mount, ...others] = view;
   const lower =
     mount?.type === 'bind'
       ? `lowerdir=${escapePath(mount.source)}`
       : mount?.options.find(option => option.startsWith('lowerdir='));
   if (others.length > 0 || mount === undefined || lower === undefined) {
-    throw new ShaleError('unsupported', 'the snapshots of this driver are filesystems of their own, and have no upper directory elsewhere', {
-      hint: 'leave out --upper, or use --driver overlayfs',
-    });
+    throw new ShaleError(
+      'unsupported',
+      'the snapshots of this driver are filesystems of their own, and have no upper directory elsewhere',
+      {
+        hint: 'leave out --upper, or use --driver overlayfs',
+      },
+    );
   }
   const kept = mount.options.filter(option => option !== 'ro' && option !== 'rbind' && option !== lower);
   const places = [`workdir=${escapePath(work)}`, `upperdir=${escapePath(upper)}`];

@@ -1,4 +1,5 @@
 import type { WhiteoutForm } from '../../layer/form.ts';
+import type { LayerApplyOptions } from '../apply.ts';
 import type { Mount } from '../mount.ts';
 import type { SnapshotKind, Usage } from '../snapshotter.ts';
 
@@ -21,6 +22,8 @@ export interface DriverSnapshot {
   readonly kind: SnapshotKind;
   /** Ids of the committed snapshots below, nearest first. */
   readonly parents: readonly number[];
+  /** Of one that is committed: it was created without these parents, and what was applied to it could not know them. */
+  readonly rebased?: boolean | undefined;
 }
 
 /** A directory into which a layer is to be applied. Disposing it unmounts what had to be mounted for it. */
@@ -65,7 +68,7 @@ export interface Driver extends AsyncDisposable {
   usage(snapshot: DriverSnapshot): Promise<Usage>;
   /**
    * Makes an active snapshot fit to be a parent, durably: when this returns, no power cut takes anything of it back. `snapshot.parents` are those it
-   * will have; they differ from those of `create` only if that had none (rebase). Idempotent.
+   * will have; they differ from those of `create` only if that had none (`rebased`). Idempotent.
    */
   commit(snapshot: DriverSnapshot, signal?: AbortSignal): Promise<Usage>;
   /** Whatever there is of it; nothing there is success. */
@@ -85,7 +88,7 @@ export interface Driver extends AsyncDisposable {
   applyLayer?(
     snapshot: DriverSnapshot,
     archive: AsyncIterable<Uint8Array>,
-    signal?: AbortSignal,
+    options: LayerApplyOptions,
   ): Promise<void>;
   /** Whether a snapshot that was created without a parent may be given one when it is committed. */
   readonly canRebase: boolean;

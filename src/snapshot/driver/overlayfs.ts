@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { inUserNamespace, removeTree } from '../../host/index.ts';
+import { adoptParents } from '../../layer/apply/index.ts';
 import type { Mount } from '../mount.ts';
 import { escapePath } from '../overlay-options.ts';
 import type { Usage } from '../snapshotter.ts';
@@ -69,7 +70,8 @@ class OverlayDriver implements Driver {
     return measureUsage(this.#layer(id));
   }
 
-  async commit({ id }: DriverSnapshot): Promise<Usage> {
+  async commit({ id, parents, rebased }: DriverSnapshot): Promise<Usage> {
+    if (rebased) await this.#adopt(id, parents);
     await syncPlace(this.#layer(id));
     removeTree(this.#places.at(id, 'work'));
     return measureUsage(this.#layer(id));
@@ -100,6 +102,12 @@ class OverlayDriver implements Driver {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** Directories that the layer has without describing them are those below. */
+  async #adopt(id: number, parents: readonly number[]): Promise<void> {
+    await using target = await this.openTarget({ id, kind: 'active', parents });
+    if (target.below !== undefined) await adoptParents(target, target.below);
+  }
 
   /** What is below a snapshot, as a view of it would show it. */
   async #below(id: number, parents: readonly number[]): Promise<readonly Mount[] | string | undefined> {
