@@ -18,7 +18,7 @@ export {
   collectGarbage,
   diskUsage,
   type FsckReport,
-  type GcReport,
+  type GarbageReport,
   listImages,
   type RemoveResult,
   removeImages,

@@ -1,4 +1,4 @@
-import { collectGarbage, type GcReport } from '../../engine/cache/index.ts';
+import { collectGarbage, type GarbageReport } from '../../engine/cache/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
 import { print, printJson, safe, tell } from '../output.ts';
@@ -23,10 +23,10 @@ export async function run({ values, signal }: Invocation): Promise<number> {
 
 /** What goes, and why; in a dry run also what stays, and why. */
 export function formatGarbage(
-  { removed, kept }: GcReport,
+  { removed, kept }: GarbageReport,
   { dryRun }: { readonly dryRun: boolean },
 ): string[] {
-  const row = (verb: string) => (item: GcReport['kept'][number]) => {
+  const row = (verb: string) => (item: GarbageReport['kept'][number]) => {
     return [verb, item.kind, safe(item.name), formatBytes(item.bytes), safe(item.reason)];
   };
   const rows = [...removed.map(row(dryRun ? 'remove' : 'removed')), ...(dryRun ? kept.map(row('keep')) : [])];

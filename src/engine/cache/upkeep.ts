@@ -1,12 +1,29 @@
+import { findDataRoot } from '../../host/index.ts';
 import type { FsckOptions, FsckReport, GcOptions, GcReport, UsageReport } from '../../store/index.ts';
 import type { RegistryOptions } from '../options.ts';
+import { collectUnpacked, type UnpackedItem } from '../snapshot/gc.ts';
 import { openCache, type UpkeepOptions } from './options.ts';
 import { Refetcher } from './refetch.ts';
 
+/** What went and what stays, snapshots of unpacked layers included. */
+export interface GarbageReport {
+  readonly removed: readonly (GcReport['removed'][number] | UnpackedItem)[];
+  readonly kept: readonly (GcReport['kept'][number] | UnpackedItem)[];
+  /** The sum of what was, or under `dryRun` would be, removed. */
+  readonly freedBytes: number;
+}
+
 /** Removes what no image needs, and says of everything why it goes or stays. */
-export async function collectGarbage(options: UpkeepOptions & GcOptions = {}): Promise<GcReport> {
+export async function collectGarbage(options: UpkeepOptions & GcOptions = {}): Promise<GarbageReport> {
   using store = await openCache(options);
-  return store.collectGarbage(options);
+  const { removed, kept, freedBytes } = store.collectGarbage(options);
+  const { root = findDataRoot(), dryRun, olderThan } = options;
+  const unpacked = await collectUnpacked(root, store.images(), { dryRun, olderThan });
+  return {
+    removed: [...removed, ...unpacked.removed],
+    kept: [...kept, ...unpacked.kept],
+    freedBytes: unpacked.removed.reduce((sum, { bytes }) => sum + bytes, freedBytes),
+  };
 }
 
 export interface CheckOptions extends UpkeepOptions, RegistryOptions {

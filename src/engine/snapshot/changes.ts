@@ -1,5 +1,5 @@
 import { ShaleError, type Warnings } from '../../error/index.ts';
-import { type ChangeEntry, compareDirectories, readUpper } from '../../layer/diff/index.ts';
+import { type ChangeEntry, compareDirectories, listChanges, readUpper } from '../../layer/diff/index.ts';
 import { driverRoot, openMounts, type Snapshots } from '../../snapshot/index.ts';
 import { labels } from './label.ts';
 import { parseUpperLabel } from './upper.ts';
@@ -10,22 +10,28 @@ export interface OpenChanges extends AsyncDisposable {
   read(): AsyncIterable<ChangeEntry>;
 }
 
+interface OpenOptions {
+  readonly root: string;
+  readonly warnings?: Warnings | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Opens the changes of a snapshot, wherever it is written to. ShaleError `not-found` where that is gone, as a tmpfs is after a reboot. */
 export async function openSnapshotChanges(
   snapshots: Snapshots,
   key: string,
-  { root, warnings }: { readonly root: string; readonly warnings?: Warnings | undefined },
+  { root, warnings, signal }: OpenOptions,
 ): Promise<OpenChanges> {
   const { labels: all } = await snapshots.stat(key);
   const elsewhere = all[labels.upper];
   if (elsewhere !== undefined)
-    return await openElsewhere(snapshots, key, { root, upper: elsewhere, warnings });
+    return await openElsewhere(snapshots, key, { root, upper: elsewhere, warnings, signal });
   const source = await snapshots.openChanges(key);
   return {
     read: () =>
       source.kind === 'upper'
-        ? readUpper(source, { warnings })
-        : compareDirectories({ older: source.older, newer: source.newer }, { warnings }),
+        ? readUpper(source, { warnings, signal })
+        : compareDirectories({ older: source.older, newer: source.newer }, { warnings, signal }),
     [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
   };
 }
@@ -52,7 +58,7 @@ async function openElsewhere(
   }
   const lower = await openMounts(await snapshots.mounts(key), driverRoot(root, snapshots.driver.name));
   return {
-    read: () => readUpper({ path: place.upper, form: 'overlay', lower: lower.path }, { warnings }),
+    read: () => readUpper({ path: place.upper, form: 'overlay', lower: lower.path }, { warnings, signal }),
     async [Symbol.asyncDispose]() {
       lower[Symbol.dispose]();
     },
@@ -61,6 +67,6 @@ async function openElsewhere(
 
 /** Whether there is anything in it; reads no further than to the first change. */
 export async function hasChanges(changes: OpenChanges): Promise<boolean> {
-  for await (const { path } of changes.read()) if (path !== '') return true;
+  for await (const _ of listChanges(changes.read())) return true;
   return false;
 }

@@ -1,6 +1,7 @@
 import { findDataRoot, findProgram, isRoot, runProgram } from '../../host/index.ts';
 import { openKernel } from '../../kernel/index.ts';
 import { type VmmDriver, type VmmName, type VmmProbe, vmmDriver, vmmNames } from '../../vmm/index.ts';
+import { checkDrivers } from '../snapshot/doctor.ts';
 import { findBootFiles } from './machine.ts';
 import type { DoctorCheck, DoctorReport } from './report.ts';
 import type { ZoneOptions } from './request.ts';
@@ -26,7 +27,7 @@ export async function doctor({ root = findDataRoot(), signal }: ZoneOptions = {}
   const checks = [kernel, ...hypervisors];
   checks.push(checkProgram('mkfs.ext4', 'volumes and scratch disks', 'install e2fsprogs'));
   checks.push(await checkConfinement());
-  return { checks, usable };
+  return { checks: [...checks, ...(await checkDrivers({ root }))], usable };
 }
 
 async function checkKernel(root: string): Promise<DoctorCheck> {

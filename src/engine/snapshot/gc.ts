@@ -1,0 +1,87 @@
+import { chainIds, type Digest } from '../../oci/index.ts';
+import type { SnapshotInfo, Snapshots } from '../../snapshot/index.ts';
+import { labels } from './label.ts';
+import { openUsed } from './mounted.ts';
+import { usedDrivers } from './open.ts';
+
+/** A layer that was unpacked into a snapshot. */
+export interface UnpackedItem {
+  readonly kind: 'snapshot';
+  /** The driver, and its chainID. */
+  readonly name: string;
+  /** What it takes, or took, on the disk. */
+  readonly bytes: number;
+  readonly reason: string;
+}
+
+export interface UnpackedReport {
+  readonly removed: readonly UnpackedItem[];
+  readonly kept: readonly UnpackedItem[];
+}
+
+/** What was used within so many milliseconds stays: somebody may be unpacking onto it. */
+const youth = 3_600_000;
+
+/**
+ * Removes unpacked layers that no image of the cache has and nothing is based on. Snapshots that Shale has not made of an image by itself, those of containerd
+ * and of a user's own among them, are left alone.
+ */
+export async function collectUnpacked(
+  root: string,
+  images: readonly { readonly layers: readonly { readonly diffId: Digest }[] }[],
+  {
+    dryRun = false,
+    olderThan = 0,
+  }: { readonly dryRun?: boolean | undefined; readonly olderThan?: number | undefined } = {},
+): Promise<UnpackedReport> {
+  const wanted = new Set<string>(
+    images.flatMap(({ layers }) => chainIds(layers.map(({ diffId }) => diffId))),
+  );
+  const [removed, kept]: [UnpackedItem[], UnpackedItem[]] = [[], []];
+  for (const driver of usedDrivers(root)) {
+    await using snapshots = await openUsed(root, driver);
+    const all: SnapshotInfo[] = [];
+    for await (const info of snapshots.walk()) all.push(info);
+    const parents = new Map<string, number>();
+    for (const { parent } of all)
+      if (parent !== undefined) parents.set(parent, (parents.get(parent) ?? 0) + 1);
+    // Children come before their parents, so that a chain goes as a whole.
+    for (const info of all.reverse()) {
+      if (!isUnpacked(info)) continue;
+      const { key, parent, updated } = info;
+      const item = {
+        kind: 'snapshot' as const,
+        name: `${driver} ${key}`,
+        bytes: (await snapshots.usage(key)).size,
+      };
+      const reason = wanted.has(key)
+        ? 'of an image'
+        : (parents.get(key) ?? 0) > 0
+          ? 'others are based on it'
+          : updated > Date.now() - Math.max(youth, olderThan)
+            ? 'made or used just now'
+            : undefined;
+      if (reason !== undefined) kept.push({ ...item, reason });
+      else if (dryRun || (await remove(snapshots, key))) {
+        removed.push({ ...item, reason: 'of no image' });
+        if (parent !== undefined) parents.set(parent, parents.get(parent)! - 1);
+      }
+    }
+  }
+  return { removed, kept };
+}
+
+function isUnpacked({ key, kind, labels: all }: SnapshotInfo): boolean {
+  return kind === 'committed' && all[labels.diffId] !== undefined && /^sha256:[0-9a-f]{64}$/.test(key);
+}
+
+/** False if somebody has begun to use it meanwhile. */
+async function remove(snapshots: Snapshots, key: string): Promise<boolean> {
+  try {
+    await snapshots.remove(key);
+    return true;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'conflict') return false;
+    throw error;
+  }
+}
