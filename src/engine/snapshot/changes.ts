@@ -39,11 +39,7 @@ export async function openSnapshotChanges(
 async function openElsewhere(
   snapshots: Snapshots,
   key: string,
-  {
-    root,
-    upper,
-    warnings,
-  }: { readonly root: string; readonly upper: string; readonly warnings: Warnings | undefined },
+  { root, upper, warnings, signal }: OpenOptions & { readonly upper: string },
 ): Promise<OpenChanges> {
   const place = findUpper(root, key, parseUpperLabel(upper));
   if (place === undefined) {
