@@ -1,5 +1,12 @@
 import { hash } from 'node:crypto';
-import { type BlockPool, SlabPool, slabBytes, zeroSpan } from '../bytes/pool/index.ts';
+import {
+  type BlockPool,
+  CommitLine,
+  SlabPool,
+  type StoredBlock,
+  slabBytes,
+  zeroSpan,
+} from '../bytes/pool/index.ts';
 import type { RandomAccess } from '../bytes/random-access.ts';
 import { BlockLog, type OpenFile } from './block-log.ts';
 import type { FileData, FragmentBlock } from './data.ts';
@@ -14,22 +21,6 @@ export interface BlockWriterOptions {
   readonly packTails: boolean;
   readonly slabs: SlabPool;
   readonly pool: BlockPool;
-}
-
-type Commit = (lengths: readonly number[], stored: Stored) => void;
-
-/** Walks over what a job stored. */
-interface Stored {
-  block: number;
-  offset: number;
-}
-
-/** Blocks on their way to the pool, with what has to happen, in this order, once they are stored. */
-interface Batch {
-  readonly spans: number[];
-  rawBytes: number;
-  readonly commits: Commit[];
-  result: { readonly slab: number; readonly lengths: readonly number[] } | undefined;
 }
 
 /** Blocks of one file: each is a word in memory until the end. At 128 KiB a block, 8 TiB. */
@@ -47,6 +38,7 @@ export class BlockWriter {
   readonly #options: BlockWriterOptions;
   readonly #slabs: SlabPool;
   readonly #memory: Buffer;
+  readonly #line: CommitLine;
   #log: BlockLog;
   #files: OpenFile[] = [];
   #tails = new Map<string, { readonly index: number; readonly offset: number }>();
@@ -60,14 +52,12 @@ export class BlockWriter {
   #fragment = { slab: -1, start: 0, length: 0, index: 0 };
   readonly #spare: number[] = [];
 
-  #batch: Batch = emptyBatch();
-  #committing: Batch[] = [];
-  #waiting: (() => void)[] = [];
-
   constructor(options: BlockWriterOptions) {
     this.#options = options;
-    this.#slabs = options.slabs;
-    this.#memory = Buffer.from(options.slabs.memory);
+    const { pool, slabs } = options;
+    this.#slabs = slabs;
+    this.#memory = Buffer.from(slabs.memory);
+    this.#line = new CommitLine({ pool, slabs, flush: () => this.#log.flush() });
     this.#log = new BlockLog(options.output, options.start);
   }
 
@@ -101,7 +91,7 @@ export class BlockWriter {
       if (this.#filled === 0 && length >= blockBytes) {
         const count = Math.floor(length / blockBytes);
         const file = this.#file!;
-        this.#batch.commits.push(() => this.#log.zeros(file, count, count * blockBytes));
+        this.#line.add(0, () => this.#log.zeros(file, count, count * blockBytes));
         length -= count * blockBytes;
         continue;
       }
@@ -117,7 +107,7 @@ export class BlockWriter {
     // Holes cost the input nothing: packed, some records of sparse files would need more room than `ready` has seen to.
     if (this.#filled > 0 && (!this.#options.packTails || this.#spans.includes(zeroSpan))) this.#cutBlock();
     // Before the tail: packing it may cut a fragment block, which must not stand between the file's blocks and its end.
-    if (this.#filled < file.size) this.#batch.commits.push(() => this.#log.end(file));
+    if (this.#filled < file.size) this.#line.add(0, () => this.#log.end(file));
     if (this.#filled > 0) file.fragment = this.#packTail();
     this.#cutFragment(this.#options.blockBytes);
     this.#file = undefined;
@@ -125,14 +115,13 @@ export class BlockWriter {
 
   /** Resolves when another slab's worth of input may be given. */
   async ready(): Promise<void> {
-    // A batch holds the slabs that it was cut from: it must not wait for more input when the readers wait for slabs.
-    if (this.#options.pool.pending < 2 || this.#slabs.free <= this.#slabs.count / 2) this.#submit();
+    this.#line.submitWhenIdle();
     // The pool must still get room for its output, or nothing that holds slabs would ever be done.
     const { threads } = this.#options.pool;
     while (this.#spare.length < fragmentSlabs) {
       this.#spare.push(await new Promise<number>(give => this.#slabs.request(() => threads, give)));
     }
-    while (this.#options.pool.pending > 64) await this.#progress();
+    await this.#line.room();
   }
 
   /** Commits what is left. The image's tables may be written from `position` on. */
@@ -142,9 +131,7 @@ export class BlockWriter {
     position: number;
   }> {
     this.#cutFragment(0);
-    this.#submit();
-    while (this.#committing.length > 0) await this.#progress();
-    this.#log.flush();
+    await this.#line.finish();
     const { fragments, position } = this.#log;
     return { files: this.#files, fragments, position };
   }
@@ -172,11 +159,10 @@ export class BlockWriter {
     const length = this.#filled;
     this.#spans = [];
     this.#filled = 0;
-    this.#add(spans.length / 2, spans, length, (lengths, stored) => {
-      this.#releaseSpans(spans);
-      const size = lengths[stored.block++]!;
-      if (size === 0) return this.#log.zeros(file, 1, length);
-      this.#log.block(file, this.#take(stored, size), size < 0);
+    this.#line.addBlock(spans, length, 'omitted', stored => {
+      this.#slabs.releaseSpans(spans);
+      if (stored.size === 0) this.#log.zeros(file, 1, length);
+      else this.#log.block(file, this.#bytesOf(stored), stored.size < 0);
     });
   }
 
@@ -197,7 +183,7 @@ export class BlockWriter {
       this.#memory.copyWithin(at, offset, offset + size);
       at += size;
     }
-    this.#releaseSpans(this.#spans);
+    this.#slabs.releaseSpans(this.#spans);
     this.#spans = [];
     this.#filled = 0;
     const key = hash('sha256', this.#memory.subarray(start, at), 'binary');
@@ -217,71 +203,13 @@ export class BlockWriter {
     const roomy = next + this.#options.blockBytes <= SlabPool.start(slab) + slabBytes;
     if (roomy) this.#slabs.retain(slab);
     this.#fragment = { slab: roomy ? slab : -1, start: roomy ? next : 0, length: 0, index: index + 1 };
-    this.#add(-1, [start, length], length, (lengths, stored) => {
+    this.#line.addBlock([start, length], length, 'stored', stored => {
       this.#slabs.release(slab);
-      const size = lengths[stored.block++]!;
-      this.#log.fragment(index, this.#take(stored, size), size < 0);
+      this.#log.fragment(index, this.#bytesOf(stored), stored.size < 0);
     });
   }
 
-  #add(marked: number, spans: readonly number[], length: number, commit: Commit): void {
-    if (this.#batch.rawBytes + length > slabBytes) this.#submit();
-    this.#batch.spans.push(marked);
-    // Not spread: a sparse file can have more pieces in a block than a call can have arguments.
-    for (const number of spans) this.#batch.spans.push(number);
-    this.#batch.rawBytes += length;
-    this.#batch.commits.push(commit);
+  #bytesOf({ offset, size }: StoredBlock): Uint8Array {
+    return this.#memory.subarray(offset, offset + Math.abs(size));
   }
-
-  #take(stored: Stored, size: number): Uint8Array {
-    const from = stored.offset;
-    stored.offset += Math.abs(size);
-    return this.#memory.subarray(from, stored.offset);
-  }
-
-  #releaseSpans(spans: readonly number[]): void {
-    for (let span = 0; span < spans.length; span += 2) {
-      const offset = spans[span]!;
-      if (offset !== zeroSpan) this.#slabs.release(SlabPool.of(offset));
-    }
-  }
-
-  #submit(): void {
-    const batch = this.#batch;
-    if (batch.commits.length === 0) return;
-    this.#batch = emptyBatch();
-    this.#committing.push(batch);
-    if (batch.spans.length === 0) {
-      batch.result = { slab: -1, lengths: [] };
-      this.#commit();
-      return;
-    }
-    this.#options.pool.submit(batch.spans, result => {
-      batch.result = result;
-      this.#commit();
-    });
-  }
-
-  /** Commits the batches that are at the head of the line and stored. */
-  #commit(): void {
-    for (let batch = this.#committing[0]; batch?.result !== undefined; batch = this.#committing[0]) {
-      this.#committing.shift();
-      const { slab, lengths } = batch.result;
-      const stored = { block: 0, offset: slab < 0 ? 0 : SlabPool.start(slab) };
-      for (const commit of batch.commits) commit(lengths, stored);
-      this.#log.flush();
-      if (slab >= 0) this.#slabs.release(slab);
-    }
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const go of waiting) go();
-  }
-
-  #progress(): Promise<void> {
-    return new Promise(go => this.#waiting.push(go));
-  }
-}
-
-function emptyBatch(): Batch {
-  return { spans: [], rawBytes: 0, commits: [], result: undefined };
 }

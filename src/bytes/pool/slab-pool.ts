@@ -93,4 +93,11 @@ export class SlabPool {
     this.#free.push(slab);
     this.serve();
   }
+  /** Releases the slab of each span: offset and length, one behind the other. Zeros lie in none. */
+  releaseSpans(spans: readonly number[]): void {
+    for (let span = 0; span < spans.length; span += 2) {
+      const offset = spans[span]!;
+      if (offset !== zeroSpan) this.release(SlabPool.of(offset));
+    }
+  }
 }
