@@ -1,105 +1,96 @@
-import { type ByteString, type InodeType, printable } from '../tree/index.ts';
-import { directoryEntry, fileTypes, maxNameLength } from './layout.ts';
-import { corrupt } from './metadata-reader.ts';
+import type { ByteString } from '../tree/index.ts';
+import type { PlainData } from './data.ts';
+import { DirectoryBlock, readEntries, type StoredEntry } from './directory-block.ts';
+import type { StoredDirectory, StoredInline } from './inode-reader.ts';
+import { corrupt, type MetadataReader } from './metadata-reader.ts';
 
-/** A name in a directory. */
-export interface StoredEntry {
-  readonly name: ByteString;
-  readonly nid: number;
-  /** As the directory says it; undefined when it says nothing. */
-  readonly type: InodeType | undefined;
+export interface DirectoryReaderOptions {
+  readonly metadata: MetadataReader;
+  /** In bytes. */
+  readonly blockSize: number;
+  /** The content of a compressed directory. */
+  readonly read: (directory: StoredDirectory) => Iterable<Uint8Array>;
 }
 
-const typeNames = new Map(Object.entries(fileTypes).map(([type, number]) => [number, type as InodeType]));
+/** Reads the directories of an image. Throws ErofsError `corrupt`, at the latest when the part in question is read. */
+export class DirectoryReader {
+  readonly #metadata: MetadataReader;
+  readonly #blockSize: number;
+  readonly #read: DirectoryReaderOptions['read'];
 
-/** One block of a directory: its entries, then their names. */
-export class DirectoryBlock {
-  readonly count: number;
-  readonly #bytes: Buffer;
-  readonly #position: number;
-
-  /** `position` is of the directory's inode, for messages. */
-  constructor(bytes: Buffer, position: number) {
-    this.#bytes = bytes;
-    this.#position = position;
-    const first = bytes.length < directoryEntry.size ? 0 : this.#nameOffset(0);
-    if (first === 0 || first % directoryEntry.size !== 0 || first > bytes.length) {
-      throw this.#bad(`a block of ${bytes.length} bytes whose first name is at byte ${first}`);
-    }
-    this.count = first / directoryEntry.size;
+  constructor({ metadata, blockSize, read }: DirectoryReaderOptions) {
+    this.#metadata = metadata;
+    this.#blockSize = blockSize;
+    this.#read = read;
   }
 
-  /** Names are checked: none is empty, too long or holds a `/` or NUL. `.` and `..` are among them. */
-  name(index: number): ByteString {
-    const bytes = this.#bytes;
-    const from = this.#nameOffset(index);
-    const isLast = index + 1 === this.count;
-    let to = isLast ? bytes.length : this.#nameOffset(index + 1);
-    if (isLast) {
-      // Zeros fill what is left of the block.
-      const nul = bytes.indexOf(0, from);
-      if (nul >= 0) to = nul;
+  /**
+   * What stands in a directory, in byte order of the names. Checks that `.` and `..` are there and right, as far as is known, and
+   * leaves them out.
+   */
+  *entries(directory: StoredDirectory, parent?: StoredDirectory): Generator<StoredEntry, void, undefined> {
+    const { nid, position } = directory;
+    let special = 0;
+    for (const entry of readEntries(this.#blocks(directory), position)) {
+      if (entry.name !== '.' && entry.name !== '..') {
+        yield entry;
+        continue;
+      }
+      special += 1;
+      const right = entry.name === '.' ? nid : parent?.nid;
+      if (right !== undefined && entry.nid !== right) {
+        throw corrupt('directory', position, `${entry.name} is inode ${entry.nid}, not ${right}`);
+      }
     }
-    const least = this.count * directoryEntry.size;
-    if (from < least || to <= from || to > bytes.length || to - from > maxNameLength) {
-      throw this.#bad(`a name from byte ${from} to ${to} of a block of ${bytes.length} bytes`);
-    }
-    const name = bytes.toString('latin1', from, to);
-    if (name.includes('/') || name.includes('\0')) {
-      throw this.#bad(`${JSON.stringify(name)} is not a file's name`);
-    }
-    return name;
+    if (special < 2) throw corrupt('directory', position, 'it has no . or no ..');
   }
 
-  entry(index: number): StoredEntry {
-    const at = index * directoryEntry.size;
-    const name = this.name(index);
-    const high = this.#bytes.readUInt32LE(at + 4);
-    // A nid counts 32 bytes: an image that is larger than 2^52 is none.
-    if (high > 0x7fff) throw this.#bad(`${printable(name)} is an inode outside of the image`);
-    const nid = high * 0x100000000 + this.#bytes.readUInt32LE(at);
-    const number = this.#bytes[at + directoryEntry.offsets.type]!;
-    const type = typeNames.get(number);
-    if (type === undefined && number !== 0) throw this.#bad(`${printable(name)} is of type ${number}`);
-    return { name, nid, type };
-  }
-
-  /** The position of a name; undefined when it is not in this block. */
-  find(name: ByteString): number | undefined {
+  /** One name, `.` and `..` too: reads as many blocks as halving takes, or all of a compressed directory. */
+  find(directory: StoredDirectory, name: ByteString): StoredEntry | undefined {
+    const { size, content, position } = directory;
+    if (content.kind !== 'plain' && content.kind !== 'inline') {
+      for (const entry of readEntries(this.#blocks(directory), position)) {
+        if (entry.name === name) return entry;
+      }
+      return undefined;
+    }
+    const block = (index: number) =>
+      new DirectoryBlock(this.#block(directory, content, index * this.#blockSize), position);
+    // The last block whose first name is not behind the one that is looked for.
     let from = 0;
-    for (let to = this.count; from < to; ) {
+    for (let to = Math.ceil(size / this.#blockSize); to - from > 1; ) {
       const middle = Math.floor((from + to) / 2);
-      if (this.name(middle) < name) from = middle + 1;
+      if (block(middle).name(0) <= name) from = middle;
       else to = middle;
     }
-    return from < this.count && this.name(from) === name ? from : undefined;
+    if (size === 0) return undefined;
+    const found = block(from);
+    const index = found.find(name);
+    return index === undefined ? undefined : found.entry(index);
   }
 
-  #nameOffset(index: number): number {
-    return this.#bytes.readUInt16LE(index * directoryEntry.size + directoryEntry.offsets.nameOffset);
-  }
-
-  #bad(what: string) {
-    return corrupt('directory', this.#position, what);
-  }
-}
-
-/** All entries in their order, `.` and `..` too. `corrupt` when they are not in byte order, or one is there twice. */
-export function* readEntries(
-  blocks: Iterable<Buffer>,
-  position: number,
-): Generator<StoredEntry, void, undefined> {
-  let last = '';
-  for (const bytes of blocks) {
-    const block = new DirectoryBlock(bytes, position);
-    for (let index = 0; index < block.count; index++) {
-      const entry = block.entry(index);
-      if (entry.name <= last) {
-        const what = `${printable(entry.name)} behind ${printable(last)}`;
-        throw corrupt('directory', position, `entries out of order: ${what}`);
-      }
-      last = entry.name;
-      yield entry;
+  /** A directory's content, block by block. */
+  *#blocks(directory: StoredDirectory): Generator<Buffer, void, undefined> {
+    const { size, content } = directory;
+    const blockSize = this.#blockSize;
+    if (content.kind === 'plain' || content.kind === 'inline') {
+      for (let offset = 0; offset < size; offset += blockSize) yield this.#block(directory, content, offset);
+      return;
     }
+    // Compressed ones are rare and not large.
+    let rest = Buffer.alloc(0);
+    for (const chunk of this.#read(directory)) {
+      rest = Buffer.concat([rest, chunk]);
+      const whole = rest.length - (rest.length % blockSize);
+      for (let at = 0; at < whole; at += blockSize) yield rest.subarray(at, at + blockSize);
+      rest = rest.subarray(whole);
+    }
+    if (rest.length > 0) yield rest;
+  }
+
+  #block({ size }: StoredDirectory, content: PlainData | StoredInline, offset: number): Buffer {
+    const length = Math.min(this.#blockSize, size - offset);
+    const isTail = content.kind === 'inline' && length < this.#blockSize;
+    return this.#metadata.take('directory', isTail ? content.tail : content.start + offset, length);
   }
 }

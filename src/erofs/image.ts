@@ -13,13 +13,13 @@ import type { ClusterExtent } from './cluster-index.ts';
 import { ClusterReader } from './cluster-reader.ts';
 import type { FileData } from './data.ts';
 import { DataReader, type Extent, type OpenDevice } from './data-reader.ts';
-import { DirectoryBlock, readEntries, type StoredEntry } from './directory-reader.ts';
+import type { StoredEntry } from './directory-block.ts';
+import { DirectoryReader } from './directory-reader.ts';
 import { ErofsError } from './error.ts';
 import {
   type ChunkTable,
   type ClusterTable,
   readInode,
-  type StoredData,
   type StoredDirectory,
   type StoredFile,
   type StoredInline,
@@ -98,6 +98,7 @@ class Image implements ErofsImage {
   readonly #metadata: MetadataReader;
   readonly #data: DataReader;
   readonly #clusters: ClusterReader;
+  readonly #directories: DirectoryReader;
   readonly #xattrs: XattrReader;
   readonly #treeBytes: number;
 
@@ -115,6 +116,9 @@ class Image implements ErofsImage {
     this.#clusters = new ClusterReader(this.#data, this.#metadata, superblock, openPacked, budget);
     const inPacked = (position: number, size: number) => this.#clusters.packedBytes(position, size);
     this.#xattrs = new XattrReader(this.#metadata, superblock, hasPacked ? inPacked : undefined);
+    const { blockSize } = superblock;
+    const read = (directory: StoredDirectory) => this.read(directory);
+    this.#directories = new DirectoryReader({ metadata: this.#metadata, blockSize, read });
     const root = this.inode(superblock.rootNid);
     if (root.type !== 'directory') throw corrupt('inode', root.position, `the root is a ${root.type}`);
     this.root = root;
@@ -135,8 +139,8 @@ class Image implements ErofsImage {
     throw corrupt('directory', inode.position, `${printable(name)} names a ${type}, and is a ${inode.type}`);
   }
 
-  *list(directory: StoredDirectory): Generator<StoredEntry, void, undefined> {
-    for (const entry of this.#entries(directory, undefined)) yield entry;
+  list(directory: StoredDirectory): Iterable<StoredEntry> {
+    return this.#directories.entries(directory);
   }
 
   lookup(path: ByteString): StoredInode {
@@ -156,7 +160,7 @@ class Image implements ErofsImage {
 
   find(directory: StoredDirectory, name: ByteString): StoredInode | undefined {
     if (name === '.' || name === '..') return undefined;
-    const entry = this.#find(directory, name);
+    const entry = this.#directories.find(directory, name);
     return entry === undefined ? undefined : this.entryInode(entry);
   }
 
@@ -191,7 +195,7 @@ class Image implements ErofsImage {
     const pending = [root];
     for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
       const { stored, children } = directory;
-      for (const entry of this.#entries(stored, directory.parent)) {
+      for (const entry of this.#directories.entries(stored, directory.parent)) {
         const { name, nid, type } = entry;
         budget.charge(entryCost + name.length);
         const other = known.get(nid);
@@ -238,80 +242,6 @@ class Image implements ErofsImage {
 
   #xattrsOf({ xattrStart, xattrBytes }: StoredInode, budget: Budget): Xattrs {
     return xattrBytes === 0 ? noXattrs : this.#xattrs.read(xattrStart, xattrBytes, budget);
-  }
-
-  /** Checks that `.` and `..` are there and right, as far as is known, and leaves them out. */
-  *#entries(
-    directory: StoredDirectory,
-    parent: StoredDirectory | undefined,
-  ): Generator<StoredEntry, void, undefined> {
-    const { nid, position } = directory;
-    let special = 0;
-    for (const entry of readEntries(this.#blocks(directory), position)) {
-      if (entry.name !== '.' && entry.name !== '..') {
-        yield entry;
-        continue;
-      }
-      special += 1;
-      const right = entry.name === '.' ? nid : parent?.nid;
-      if (right !== undefined && entry.nid !== right) {
-        throw corrupt('directory', position, `${entry.name} is inode ${entry.nid}, not ${right}`);
-      }
-    }
-    if (special < 2) throw corrupt('directory', position, 'it has no . or no ..');
-  }
-
-  /** A directory's content, block by block. */
-  *#blocks(directory: StoredDirectory): Generator<Buffer, void, undefined> {
-    const { size, content } = directory;
-    const { blockSize } = this.superblock;
-    if (content.kind === 'plain' || content.kind === 'inline') {
-      for (let offset = 0; offset < size; offset += blockSize) yield this.#block(directory, content, offset);
-      return;
-    }
-    // Compressed ones are rare and not large.
-    let rest = Buffer.alloc(0);
-    for (const chunk of this.read(directory)) {
-      rest = Buffer.concat([rest, chunk]);
-      const whole = rest.length - (rest.length % blockSize);
-      for (let at = 0; at < whole; at += blockSize) yield rest.subarray(at, at + blockSize);
-      rest = rest.subarray(whole);
-    }
-    if (rest.length > 0) yield rest;
-  }
-
-  #block(
-    directory: StoredDirectory,
-    content: Extract<StoredData, { kind: 'plain' | 'inline' }>,
-    offset: number,
-  ): Buffer {
-    const length = Math.min(this.superblock.blockSize, directory.size - offset);
-    const isTail = content.kind === 'inline' && length < this.superblock.blockSize;
-    return this.#metadata.take('directory', isTail ? content.tail : content.start + offset, length);
-  }
-
-  #find(directory: StoredDirectory, name: ByteString): StoredEntry | undefined {
-    const { size, content, position } = directory;
-    if (content.kind !== 'plain' && content.kind !== 'inline') {
-      for (const entry of readEntries(this.#blocks(directory), position)) {
-        if (entry.name === name) return entry;
-      }
-      return undefined;
-    }
-    const { blockSize } = this.superblock;
-    const block = (index: number) =>
-      new DirectoryBlock(this.#block(directory, content, index * blockSize), position);
-    // The last block whose first name is not behind the one that is looked for.
-    let from = 0;
-    for (let to = Math.ceil(size / blockSize); to - from > 1; ) {
-      const middle = Math.floor((from + to) / 2);
-      if (block(middle).name(0) <= name) from = middle;
-      else to = middle;
-    }
-    if (size === 0) return undefined;
-    const found = block(from);
-    const index = found.find(name);
-    return index === undefined ? undefined : found.entry(index);
   }
 
   #inodeOf(stored: Exclude<StoredInode, StoredDirectory>, xattrs: Xattrs, budget: Budget): Inode<TreeData> {

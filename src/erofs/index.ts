@@ -28,7 +28,7 @@ export { Budget as TreeBudget } from './budget.ts';
 export type { ClusterExtent, FragmentExtent, StoredExtent } from './cluster-index.ts';
 export { type ErofsAlgorithm, emptyFile, type FileData, hole } from './data.ts';
 export type { Extent, OpenDevice } from './data-reader.ts';
-export type { StoredEntry } from './directory-reader.ts';
+export type { StoredEntry } from './directory-block.ts';
 export { ErofsError } from './error.ts';
 export { FileLayout, type Segment, singleChunk, sparseChunkBytes } from './file-layout.ts';
 export { type ErofsImage, type OpenOptions, openErofs, type ReadableFile, type TreeData } from './image.ts';
