@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { BlockPool, type SlabPool } from '../../bytes/pool/index.ts';
 import { ClusterWriter } from '../../erofs/cluster-writer.ts';
-import { type ErofsAlgorithm, emptyFile, type FileData } from '../../erofs/data.ts';
+import type { DataOf, ErofsAlgorithm } from '../../erofs/data.ts';
 import { DataLog } from '../../erofs/data-log.ts';
 import { type ContentWriter, DataWriter } from '../../erofs/data-writer.ts';
 import type { Segment } from '../../erofs/file-layout.ts';
@@ -10,7 +10,7 @@ import type { StoredTail } from '../../erofs/plain-file.ts';
 import { headSize } from '../../erofs/superblock-writer.ts';
 import type { Warnings } from '../../error/index.ts';
 import type { Content } from '../../merge/index.ts';
-import { mapContent, type Node, type Tree } from '../../tree/index.ts';
+import type { Tree } from '../../tree/index.ts';
 import { fileAccess, type ImageFile } from './file-access.ts';
 import type { NumberOf, Output, Sink } from './sink.ts';
 import { TailSpool } from './tail-spool.ts';
@@ -92,7 +92,7 @@ export class ErofsSink implements Sink {
   async finish(tree: Tree<Content>, numberOf: NumberOf): Promise<void> {
     const { file, compression, level, blockSize, warnings } = this.#options;
     const files = await this.#contents.finish();
-    const placed = mapContent(tree, inode => (inode.size === 0 ? emptyFile : files[numberOf(inode)]!));
+    const dataOf: DataOf<Content> = inode => files[numberOf(inode)]!;
     const access = fileAccess(file);
     const output = {
       position: this.#log.end,
@@ -102,11 +102,14 @@ export class ErofsSink implements Sink {
       },
     };
     const options = compression === 'none' ? compression : `${compression} ${level} ${blockSize}`;
-    const { head, size } = writeErofs(output, placed, {
+    const { head, size } = writeErofs(output, tree, {
       blockSize: blockBytes,
       identity: Buffer.concat([this.#options.identity, Buffer.from(options)]),
       algorithms: this.#algorithms,
-      readTail: (node, target) => this.#readTail(node, target),
+      dataOf,
+      readTail: ({ inode }, target) => {
+        if (inode.type === 'file') this.#tails.read((dataOf(inode) as StoredTail).tail, target);
+      },
       warnings,
     });
     file.truncate(size);
@@ -124,9 +127,5 @@ export class ErofsSink implements Sink {
     await this.#pool?.close();
     this.#tails[Symbol.dispose]();
     await this.#options.file[Symbol.asyncDispose]();
-  }
-
-  #readTail({ inode }: Node<FileData>, target: Uint8Array): void {
-    if (inode.type === 'file') this.#tails.read((inode.content as StoredTail).tail, target);
   }
 }
