@@ -51,4 +51,5 @@ export {
   xattrsPerValue,
 } from './limits.ts';
 export { createNormaliser, type Normaliser } from './normalise.ts';
+export { storedBytes } from './record.ts';
 export { Shadow } from './shadow.ts';

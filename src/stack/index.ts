@@ -9,7 +9,8 @@
  * computed without any layer's image, before one is published, and nothing is changed afterwards: what vouches
  * for a file when it is published (digest, root hash) vouches for it for good.
  */
-export { type HeadImageOptions, type Piece, type StoredContent, writeHeadImage } from './head-image.ts';
+export type { StoredContent } from './content-copy.ts';
+export { type HeadImageOptions, writeHeadImage } from './head-image.ts';
 export {
   blockBytes,
   firstContent,
@@ -20,6 +21,6 @@ export {
 } from './layer-image.ts';
 export { layerName } from './layer-name.ts';
 export { type MergedImageOptions, type MergedLayer, writeMergedImage } from './merged-image.ts';
-export { piecesInImage, piecesInTar } from './pieces.ts';
+export { type Piece, piecesInImage, piecesInTar } from './pieces.ts';
 export * from './tar-index/index.ts';
 export { findUsedLayers } from './used-layers.ts';

@@ -45,10 +45,18 @@ export class Extraction implements Disposable {
     this.#writeback = new Writeback(this.#file);
   }
 
-  begin(size: number, segments: readonly Segment[] | undefined): void {
-    this.#data = this.#layout.place(size, segments);
+  /** The next content; returns its place. */
+  begin(size: number, segments: readonly Segment[] | undefined): FileData {
+    const data = this.#layout.place(size, segments);
+    this.#data = data;
     this.#size = size;
     this.#offset = 0;
+    return data;
+  }
+
+  /** Where the next content would begin. */
+  get end(): number {
+    return this.#layout.end;
   }
 
   data(view: Uint8Array): void {

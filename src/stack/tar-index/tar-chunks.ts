@@ -1,9 +1,7 @@
 import { type ChunkedData, hole } from '../../erofs/data.ts';
 import { singleChunk } from '../../erofs/file-layout.ts';
 import { maxChunkBits } from '../../erofs/layout.ts';
-import { ShaleError } from '../../error/index.ts';
 import type { LayerFile } from '../../layer/index.ts';
-import { printable } from '../../tree/index.ts';
 
 /** What tar consists of, and so the only block size in which all of a tar can be pointed at. In bytes. */
 export const tarBlockBytes = 512;
@@ -53,9 +51,4 @@ function joinSegments(segments: NonNullable<LayerFile['segments']>): { start: nu
     else runs.push({ start: offset, end: offset + length });
   }
   return runs;
-}
-
-export function offsetInTar({ offset, path }: LayerFile): number {
-  if (offset !== undefined) return offset;
-  throw new ShaleError('internal', `${printable(path)}: nothing says where in the layer's tar it lies`);
 }

@@ -1,14 +1,16 @@
-import { emptyFile, type FileData, FileLayout, headSize, writeErofs } from '../../erofs/index.ts';
+import { type FileData, headSize, writeErofs } from '../../erofs/index.ts';
 import type { Warnings } from '../../error/index.ts';
-import type { LayerEntry, LayerFile } from '../../layer/index.ts';
+import { type LayerEntry, type LayerFile, storedBytes } from '../../layer/index.ts';
 import type { Content } from '../../merge/index.ts';
 import type { Digest } from '../../oci/index.ts';
-import { mapContent, type Tree } from '../../tree/index.ts';
+import { Extraction } from '../../render/ingest/extraction.ts';
+import type { FileInode, Tree } from '../../tree/index.ts';
+import { copyContent } from '../content-copy.ts';
 import { ImageOutput } from '../image-output.ts';
 import { layerName } from '../layer-name.ts';
+import { offsetInTar, piecesInTar } from '../pieces.ts';
 import { findUsedLayers } from '../used-layers.ts';
-import { offsetInTar, tarBlockBytes, tarChunks } from './tar-chunks.ts';
-import { TarCopy } from './tar-copy.ts';
+import { tarBlockBytes, tarChunks } from './tar-chunks.ts';
 
 /** A layer whose uncompressed tar is on disk, in whole blocks of 512 bytes (`TeeTarget.blockBytes`). */
 export interface TarLayer {
@@ -70,21 +72,24 @@ interface Writing extends Omit<MergedTarIndexOptions, 'layers'> {
 function write({ path, tree, devices, numbers, identity, warnings }: Writing): TarIndex {
   const slots = devices.map(({ diffId, size }) => ({ tag: layerName(diffId), bytes: size }));
   const options = { blockSize: tarBlockBytes, identity, devices: slots, warnings } as const;
-  const copies = new FileLayout(tarBlockBytes, headSize(options));
-  using copy = new TarCopy(path);
-  const image = mapContent(tree, ({ size, content }): FileData => {
-    if (size === 0) return emptyFile;
-    const device = numbers.get(content.layer)!;
-    const { entries, tar } = devices[device - 1]!;
-    const file = entries[content.entry] as LayerFile;
-    const chunks = tarChunks(file, offsetInTar(file));
-    if (chunks !== undefined) {
-      return { ...chunks, devices: new Uint16Array(chunks.starts.length).fill(device) };
+  const places = new Map<FileInode<Content>, FileData>();
+  let [copied, end] = [0, 0];
+  {
+    using copies = new Extraction({ path, start: headSize(options), blockBytes: tarBlockBytes });
+    for (const { inode } of tree.nodes) {
+      if (inode.type !== 'file' || inode.size === 0) continue;
+      const device = numbers.get(inode.content.layer)!;
+      const { entries, tar } = devices[device - 1]!;
+      const file = entries[inode.content.entry] as LayerFile;
+      const chunks = tarChunks(file, offsetInTar(file));
+      if (chunks === undefined) {
+        places.set(inode, copyContent({ path: tar, file, pieces: piecesInTar(file) }, copies));
+        copied += storedBytes(file.size, file.segments);
+      } else places.set(inode, { ...chunks, devices: new Uint16Array(chunks.starts.length).fill(device) });
     }
-    const data = copies.place(size, file.segments);
-    copy.copy(tar, file, data);
-    return data;
-  });
-  using output = new ImageOutput(path, copies.end);
-  return { size: output.finish(writeErofs(output, image, options)), copied: copy.copied };
+    end = copies.end;
+  }
+  const dataOf = (file: FileInode<Content>) => places.get(file)!;
+  using output = new ImageOutput(path, end);
+  return { size: output.finish(writeErofs(output, tree, { ...options, dataOf })), copied };
 }
