@@ -5,7 +5,7 @@
  *     layers' indexes ──merge──► tree ──writeMergedImage──► merged.erofs: metadata alone, contents on devices
  *     layers' indexes ──overlayPlan──► head ──writeHeadImage──► head.erofs: what OverlayFS cannot say by layers alone
  *
- * Where a content lies in its layer's image is a function of the layer's index (`locateContents`). So the merged image is
+ * Where a content lies in its layer's image is a function of the layer's index (`LayerContents`). So the merged image is
  * computed without any layer's image, before one is published, and nothing is changed afterwards: what vouches
  * for a file when it is published (digest, root hash) vouches for it for good.
  */
@@ -14,9 +14,8 @@ export { type HeadImageOptions, writeHeadImage } from './head-image.ts';
 export {
   blockBytes,
   firstContent,
-  type LayerContents,
+  LayerContents,
   type LayerImageOptions,
-  locateContents,
   writeLayerImage,
 } from './layer-image.ts';
 export { layerName } from './layer-name.ts';

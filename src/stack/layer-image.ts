@@ -15,7 +15,10 @@ export const blockBytes = 4096;
 /** Where the first content of a layer image lies. */
 export const firstContent = headSize({ blockSize: blockBytes });
 
-/** Where the contents of a layer lie in its image: a function of the layer's index. */
+/**
+ * Where the contents of a layer lie in its image. Every file of the layer has its place, in stream order, whether or not a later
+ * record of the layer takes its name: so whoever has the index knows where a content is, without having the image.
+ */
 export class LayerContents {
   readonly #starts: Float64Array;
   /** Of sparse files. */
@@ -42,14 +45,6 @@ export class LayerContents {
   }
 }
 
-/**
- * Every file of the layer has its place, in stream order, whether or not a later record of the layer takes its name: so
- * whoever has the index knows where a content is, without having the image.
- */
-export function locateContents(entries: readonly LayerEntry[]): LayerContents {
-  return new LayerContents(entries);
-}
-
 export interface LayerImageOptions {
   /** Of a file with the layer's contents in their places, as an ingest thread extracts them. */
   readonly path: string;
@@ -62,7 +57,7 @@ export interface LayerImageOptions {
 
 /** Makes a filesystem of the contents in a file. Returns its size in bytes; it is not synced. */
 export function writeLayerImage({ path, diffId, entries, tree, warnings }: LayerImageOptions): number {
-  const contents = locateContents(entries);
+  const contents = new LayerContents(entries);
   using output = new ImageOutput(path, contents.end);
   const dataOf = ({ content }: FileInode<Content>) => contents.of(content.entry);
   const identity = Buffer.from(diffId);

@@ -8,7 +8,7 @@ import type { Content } from '../merge/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { FileInode, Tree } from '../tree/index.ts';
 import { ImageOutput } from './image-output.ts';
-import { blockBytes, locateContents } from './layer-image.ts';
+import { blockBytes, LayerContents } from './layer-image.ts';
 import { layerName } from './layer-name.ts';
 import { findUsedLayers } from './used-layers.ts';
 
@@ -37,7 +37,7 @@ export interface MergedImageOptions {
 export function writeMergedImage({ path, layers, tree, identity, warnings }: MergedImageOptions): number {
   const used = findUsedLayers(tree, layers.length);
   const numbers = new Map(used.map((layer, index) => [layer, index + 1]));
-  const contents = new Map(used.map(layer => [layer, locateContents(layers[layer]!.entries)]));
+  const contents = new Map(used.map(layer => [layer, new LayerContents(layers[layer]!.entries)]));
   const devices = used.map(layer => ({
     tag: layerName(layers[layer]!.diffId),
     bytes: contents.get(layer)!.end,

@@ -8,7 +8,7 @@ import type { LayerKeep } from '../../render/read-layers.ts';
 import {
   blockBytes,
   firstContent,
-  locateContents,
+  LayerContents,
   type Piece,
   piecesInImage,
   piecesInTar,
@@ -91,7 +91,7 @@ export const erofsForm: LayerForm = {
     return writeLayerImage({ path, diffId, entries: read.entries, tree: projection(), warnings });
   },
   locate({ entries }) {
-    const contents = locateContents(entries);
+    const contents = new LayerContents(entries);
     return (file, entry) => piecesInImage(file, contents.of(entry));
   },
   writeMerged({ layers, ...request }) {
