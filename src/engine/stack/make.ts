@@ -1,5 +1,4 @@
 import { warnOfXattrs } from '../../erofs/xattr-writer.ts';
-import { Warnings } from '../../error/index.ts';
 import type { LayerFile } from '../../layer/index.ts';
 import { type Content, merge } from '../../merge/index.ts';
 import { type OverlayPlan, stackPlan } from '../../overlay/index.ts';
@@ -61,7 +60,6 @@ export async function makeStack(
     ...{ diffId, path: files[layer]!.path, read: read[layer]! },
     projection: () => work.projection(layer, read[layer]!),
   }));
-  const untold = new Warnings();
   const identity = imageIdentity(image.layers);
   const key = (format: string) => ({
     ...{ manifest: image.manifestDigest ?? image.configDigest, format },
@@ -72,12 +70,12 @@ export async function makeStack(
     const find = createFinder(form, layers, contents);
     const write = async (path: string) => {
       for (const layer of new Set(contents.map(content => content.layer))) await work.check(files[layer]!);
-      return writeHeadImage({ path, tree: head, contents, find, identity, warnings: untold });
+      return writeHeadImage({ path, tree: head, contents, find, identity, warnings: work.untold });
     };
     return { head: await work.file(key('stack-head'), 'erofs', write), stacked };
   };
   const makeMerged = async () => {
-    const write = (path: string) => form.writeMerged({ path, layers, tree, identity, warnings: untold });
+    const write = (path: string) => form.writeMerged({ path, layers, tree, identity, warnings: work.untold });
     const made = await work.file(key('stack-merged'), 'erofs', write);
     return { image: made, devices: findUsedLayers(tree, layers.length) };
   };

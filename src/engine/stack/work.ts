@@ -19,11 +19,11 @@ import type { StackForm } from './request.ts';
 
 /** Finds the files of a stack in the cache, and makes those that are not there, each alone and each once. */
 export class StackWork implements AsyncDisposable {
+  /** What a file leaves out: it is told of the image, once. */
+  readonly untold = new Warnings();
   readonly #opened: OpenedImage;
   readonly #store: Store;
   readonly #drafts = new AsyncDisposableStack();
-  /** What a file leaves out is told of the image. */
-  readonly #untold = new Warnings();
   /** By layer; kept for the overlay, which needs all of them. */
   readonly #projections: Tree<Content>[] = [];
   readonly #form: StackForm;
@@ -95,7 +95,7 @@ export class StackWork implements AsyncDisposable {
         const { diffId } = image.layers[layer]!;
         const projection = () => this.projection(layer, result);
         const file = { diffId, path: draft.path, read: result, projection };
-        const size = form.finish(file, this.#untold);
+        const size = form.finish(file, this.untold);
         const commit = async () => {
           // Before the file is moved to its place, and while other layers are read.
           if (form.index !== undefined && this.#form.overlay) await this.#index(form.index, file);
@@ -135,7 +135,7 @@ export class StackWork implements AsyncDisposable {
 
   async #index(index: NonNullable<LayerForm['index']>, layer: KeptLayer): Promise<StoredArtifact> {
     const { diffId } = layer;
-    const write = (path: string) => index.write(path, layer, this.#untold);
+    const write = (path: string) => index.write(path, layer, this.untold);
     const file = await this.file(index.key(diffId), 'erofs', write);
     this.#indexes.set(diffId, file);
     return file;
