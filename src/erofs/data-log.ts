@@ -2,8 +2,9 @@ import { SlabPool } from '../bytes/pool/index.ts';
 import type { RandomAccess } from '../bytes/random-access.ts';
 import { ErofsError } from './error.ts';
 
-/** What is written at once: enough that the calls do not count, and no more than a system call takes. */
+/** What waits to be written: enough that the calls do not count, and few slabs are retained. */
 const mostBytes = 1024 * 1024;
+/** Small files have two views each, of many times their bytes. */
 const mostViews = 1000;
 /** The format counts blocks in 32 bits, and keeps the last number for holes. */
 const mostBlocks = 2 ** 32 - 1;

@@ -12,12 +12,9 @@ export interface ExtractionTarget {
   readonly blockBytes: number;
 }
 
-/** The system takes 1024 at once. */
-const mostViews = 1000;
-
 /**
  * Writes a layer's contents into a file, each where `FileLayout` places it, as they come out of the decompressor: without a
- * copy, in runs of up to a slab. Views that were handed over are used until `flush`.
+ * copy, in runs. Views that were handed over are used until `flush`, which is to be called for each slab's worth of input.
  */
 export class Extraction implements Disposable {
   readonly #target: ExtractionTarget;
@@ -110,11 +107,7 @@ export class Extraction implements Disposable {
   }
 
   #put(position: number, view: Uint8Array): void {
-    if (
-      this.#views.length > 0 &&
-      (position !== this.#position + this.#length || this.#views.length >= mostViews)
-    )
-      this.flush();
+    if (this.#views.length > 0 && position !== this.#position + this.#length) this.flush();
     if (this.#views.length === 0) this.#position = position;
     this.#views.push(view);
     this.#length += view.length;
