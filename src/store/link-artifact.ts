@@ -28,6 +28,8 @@ export interface LinkOptions {
   readonly replace?: boolean | undefined;
   /** A file of its own, never a hard link: to whoever will change it, or seal it. */
   readonly own?: boolean | undefined;
+  /** The caller makes the name durable (`syncDirectory`): of many in one directory, all at once. */
+  readonly unsynced?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +41,7 @@ export interface LinkOptions {
 export async function linkArtifact(
   artifact: StoredArtifact,
   path: string,
-  { replace = false, own = false, signal }: LinkOptions = {},
+  { replace = false, own = false, unsynced = false, signal }: LinkOptions = {},
 ): Promise<LinkKind> {
   const target = resolve(path);
   if (!isWhole(artifact)) {
@@ -52,7 +54,7 @@ export async function linkArtifact(
   let how: LinkKind | undefined;
   try {
     how = share(artifact.path, target, { replace, own });
-    if (how !== undefined) await syncParent(target);
+    if (how !== undefined && !unsynced) await syncParent(target);
   } catch (error) {
     throw isErrno(error, 'EEXIST') ? taken(target, error) : missingParent(error, target);
   }

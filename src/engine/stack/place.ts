@@ -36,12 +36,13 @@ export async function placeStack(
   const place = resolve(path);
   checkPlace(path);
   using draft = createDraft(place);
-  for (const directory of new Set(files.map(({ file }) => dirname(join(draft.path, file))))) {
-    mkdirSync(directory, { recursive: true });
-  }
+  const directories = new Set([...files.map(({ file }) => dirname(join(draft.path, file))), draft.path]);
+  for (const directory of directories) mkdirSync(directory, { recursive: true });
   // What is changed, or sealed, is not the cache's.
   const own = hashing.hashTree === 'append' || hashing.seal;
-  for (const { file, artifact } of files) await store.linkArtifact(artifact, join(draft.path, file), { own });
+  for (const { file, artifact } of files) {
+    await store.linkArtifact(artifact, join(draft.path, file), { own, unsynced: true });
+  }
   const hashed = await hashFiles(
     files.map(({ file, artifact }) => ({
       path: join(draft.path, file),
@@ -57,7 +58,7 @@ export async function placeStack(
     await file.commit();
   }
   chmodSync(draft.path, 0o777 - (umask() % 0o1000));
-  await syncDirectory(draft.path);
+  for (const directory of directories) await syncDirectory(directory);
   // Again: hash trees take their time, and what is there now is what would be removed.
   const old = checkPlace(path);
   try {
