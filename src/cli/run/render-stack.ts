@@ -41,7 +41,10 @@ function checkUsage(values: Values, path: string, more: readonly string[]): void
     name => values[name] !== undefined,
   );
   if (given === undefined) return;
-  throw new UsageError(`--${given} says nothing to a stack, whose layers are not compressed`, hint);
+  throw new UsageError(
+    `--${given} does not apply to a stack: its files are always uncompressed EROFS images, or tars`,
+    hint,
+  );
 }
 
 function summarise(

@@ -91,7 +91,7 @@ export function checkPlace(path: string): boolean {
     throw wrapErrno(error, `cannot see what is at ${place}`);
   }
   if (isReplaceable(place)) {
-    for (const name of refuseStrangers(path)) refuseSealed(join(place, name));
+    for (const name of listOwn(path)) refuseSealed(join(place, name));
     return true;
   }
   throw new ShaleError('exists', `${path} exists already, and is no stack that could be replaced`, {
@@ -119,10 +119,10 @@ const ownNames = [
 const layerFile = /^[0-9a-f]{64}\.(erofs|tar)(\.verity)?$/;
 
 /**
- * What replaces a stack removes all that is below its directory: a user's notes would go, and what is mounted there. Returns the
- * names of its files.
+ * The names of a stack's files. `exists` if anything else is there: what replaces a stack removes all that is below its directory,
+ * a user's notes would go, and what is mounted there.
  */
-function refuseStrangers(path: string): string[] {
+function listOwn(path: string): string[] {
   const place = resolve(path);
   const names = readdirSync(place);
   const layers = names.includes('layers') ? readdirSync(join(place, 'layers')) : [];
