@@ -19,11 +19,20 @@ export { decodeEntries, decodeIndex, encodeEntries, encodeIndex, indexVersion } 
 export {
   type ChangeEntry,
   type ChangeLimits,
+  type ChangeStatus,
   type ChangesLayer,
   type ChangesLayerOptions,
+  type ComparedDirectories,
+  type CompareOptions,
   type Compression,
+  compareDirectories,
   DiffError,
   defaultChangeLimits,
+  type ListedChange,
+  listChanges,
+  type ReadOptions,
+  readUpper,
+  type UpperDirectory,
   writeChangesLayer,
 } from './diff/index.ts';
 export type {

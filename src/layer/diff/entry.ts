@@ -26,8 +26,18 @@ export interface ChangeEntry {
   /**
    * The bytes of a regular file whose inode was not seen before. Read to its end before the next entry is asked for.
    */
-  readonly content?: AsyncIterable<Uint8Array> | undefined;
+  readonly content?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined;
+  /** What whoever tells it knows of it; `changed` if absent. */
+  readonly status?: ChangeStatus | undefined;
 }
+
+/**
+ * `parent`: a directory that did not change, and is there for what is in it. Layers have an entry for such a one, though the
+ * contract can do without: tools that unpack a layer by itself make a missing parent by rules of their own (erofs-utils
+ * gives it mode 0777), and show that over the right one. The root as a parent has none. `implied`: a directory of which
+ * nobody knows what its metadata should be; it has no entry.
+ */
+export type ChangeStatus = 'added' | 'changed' | 'parent' | 'implied';
 
 /** What the changes are in a layer's terms, checked. */
 export type Change =

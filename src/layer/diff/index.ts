@@ -9,6 +9,15 @@
  * held to, or a DiffError, and then nothing is left. The layer is a function of the changes alone.
  */
 export { type ChangeLimits, defaultChangeLimits } from './check.ts';
-export type { ChangeEntry } from './entry.ts';
+export type { ChangeEntry, ChangeStatus } from './entry.ts';
 export { DiffError } from './error.ts';
 export { type ChangesLayer, type ChangesLayerOptions, type Compression, writeChangesLayer } from './layer.ts';
+export { type ListedChange, listChanges } from './list.ts';
+export {
+  type ComparedDirectories,
+  type CompareOptions,
+  compareDirectories,
+  type ReadOptions,
+  readUpper,
+  type UpperDirectory,
+} from './upper.ts';

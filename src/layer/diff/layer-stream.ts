@@ -81,12 +81,19 @@ class LayerWriter {
     }
     yield* this.#release(path);
     if (path !== '' || !this.#isRootUnchanged(entry)) yield* this.#enter(entry, opaque);
+    else yield* this.#markOpaque(path, opaque);
   }
 
   *#enter(entry: ChangeEntry, opaque: boolean): Generator<Uint8Array> {
-    const { path } = entry;
-    this.#count.entries += 1;
-    yield formatHeader(describe(entry, 'directory'));
+    const { path, status } = entry;
+    if (status !== 'implied') {
+      this.#count.entries += 1;
+      yield formatHeader(describe(entry, 'directory'));
+    }
+    yield* this.#markOpaque(path, opaque);
+  }
+
+  *#markOpaque(path: ByteString, opaque: boolean): Generator<Uint8Array> {
     if (!opaque) return;
     this.#count.opaque += 1;
     yield formatHeader({ ...marker, path: path === '' ? '.wh..wh..opq' : `${path}/.wh..wh..opq` });
@@ -148,8 +155,9 @@ class LayerWriter {
     return type === 'file' && size === 0 && links < 2 && (this.#options.ignore?.has(path) ?? false);
   }
 
-  #isRootUnchanged({ mode, uid, gid, xattrs }: ChangeEntry): boolean {
+  #isRootUnchanged({ mode, uid, gid, xattrs, status }: ChangeEntry): boolean {
     const { root } = this.#options;
+    if (status !== undefined) return status === 'parent' || status === 'implied';
     if (root === undefined || xattrs.size > 0) return false;
     return mode % 0o10000 === root.mode % 0o10000 && uid === root.uid && gid === root.gid;
   }

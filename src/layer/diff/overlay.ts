@@ -40,7 +40,8 @@ function withoutState(xattrs: Xattrs): Xattrs {
   );
 }
 
-function inexpressible(path: ByteString, name: string): DiffError {
+/** What refers to a place below. */
+export function inexpressible(path: ByteString, name: string): DiffError {
   return new DiffError('unsupported', `${show(path)} has overlay.${name}, which no layer can say`, {
     detail: { path: printable(path), xattr: name },
     hint: 'the overlay must be mounted with redirect_dir=off and metacopy=off',

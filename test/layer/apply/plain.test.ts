@@ -10,7 +10,7 @@ import { formatStack, type LayerRecord } from '../../model/record.ts';
 import { createTameStack } from '../../model/tame.ts';
 import { createWildStack } from '../../model/wild.ts';
 import { requires } from '../../requirement.ts';
-import { applyPlain, makeHoldable } from './stacks.ts';
+import { applyPlain, canBeSpelled, makeHoldable } from './stacks.ts';
 
 const seed = readSeed();
 const rounds = Number(process.env.COUNT ?? 150);
@@ -27,11 +27,6 @@ async function compare(stack: readonly (readonly LayerRecord[])[], path: string,
   assert.deepEqual(listing, expected === 'rejected' ? expected : expected.listing, message);
   if (expected === 'rejected') return;
   assert.deepEqual(Object.fromEntries([...warnings.counts].sort()), expected.warnings, message);
-}
-
-/** A plain header ends a name at its NUL, and calls a directory what ends with a slash. */
-function canBeSpelled({ type, path, linkpath }: LayerRecord): boolean {
-  return !`${path}${linkpath}`.includes('\0') && (type === 'directory' || !/(^|\/)\.?$/.test(path));
 }
 
 test(`wild stacks (SEED=${seed} COUNT=${rounds})`, { skip }, async () => {

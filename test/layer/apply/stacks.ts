@@ -25,6 +25,11 @@ export function makeHoldable(records: readonly LayerRecord[]): LayerRecord[] {
   });
 }
 
+/** A plain header ends a name at its NUL, and calls a directory what ends with a slash. */
+export function canBeSpelled({ type, path, linkpath }: LayerRecord): boolean {
+  return !`${path}${linkpath}`.includes('\0') && (type === 'directory' || !/(^|\/)\.?$/.test(path));
+}
+
 export function archiveOf(records: readonly LayerRecord[]): Buffer {
   return Buffer.concat([
     ...records.map(record => writeRecord(record, Buffer.from(record.content, 'latin1'))),
