@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { drivers, Snapshots } from '../../src/snapshot/index.ts';
 import { requires } from '../requirement.ts';
+import { layerSuite } from '../suite/layers.ts';
 import { type Root, snapshotterSuite } from '../suite/snapshotter.ts';
 
 /** A btrfs of its own, on a loop device. */
@@ -23,9 +24,12 @@ function createBtrfs(): Root {
   };
 }
 
-snapshotterSuite('btrfs', {
-  open: async root => await Snapshots.open(root, await drivers.btrfs!.open({ root })),
+const candidate = {
+  open: async (root: string) => await Snapshots.open(root, await drivers.btrfs!.open({ root })),
   createRoot: createBtrfs,
   skip: requires({ tools: ['mkfs.btrfs'], mounts: ['btrfs'] }),
   canRebase: false,
-});
+};
+
+snapshotterSuite('btrfs', candidate);
+layerSuite('btrfs', candidate);

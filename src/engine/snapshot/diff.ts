@@ -39,7 +39,7 @@ export interface DiffResult {
  * upper directory of the form that is given.
  */
 export async function diff(
-  [first, second]: readonly [string, string?],
+  [first, second]: readonly [string, (string | undefined)?],
   request: DiffRequest = {},
 ): Promise<DiffResult> {
   const { strict = false, out, compression, signal, onChange } = request;
@@ -66,7 +66,7 @@ interface DiffContext extends DiffRequest {
 }
 
 async function openDiff(
-  [first, second]: readonly [string, string?],
+  [first, second]: readonly [string, (string | undefined)?],
   { root = findDataRoot(), form, warnings, signal, stack }: DiffContext,
 ): Promise<AsyncIterable<ChangeEntry>> {
   if (second !== undefined) {
