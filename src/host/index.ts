@@ -53,6 +53,7 @@ export {
   tryLock,
   tryLockExisting,
 } from './lock.ts';
+export { attachLoop, detachLoop, findLoops, type LoopDevice, type LoopOptions } from './loop.ts';
 export { Losses, type LossKind } from './losses.ts';
 export { type FileMetadata, type FileOwner, Metadata, shown } from './metadata.ts';
 export {

@@ -19,6 +19,11 @@ export function ioctl(
   call('ioctl', undefined, fd, code + BigInt(type.charCodeAt(0) * 0x100 + number), bytes);
 }
 
+/** The same for requests that are older than that rule, bare numbers. Returns what the kernel does. */
+export function plainIoctl(fd: number, request: number, argument: ArrayBufferView | null): number {
+  return call('ioctl', undefined, fd, request, argument);
+}
+
 /** Everywhere but on POWER, where sizes are a bit shorter, and directions are a bit each. */
 const isPower = process.arch === 'ppc64';
 const directionUnit = isPower ? 0x2000_0000n : 0x4000_0000n;

@@ -1,6 +1,7 @@
 import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  attachLoop,
   canMount,
   descriptorPath,
   fitsClassicMount,
@@ -67,7 +68,10 @@ async function mountOne(mount: Mount, target: string, extra: ExtraAttributes): P
   else if (type === 'bind' || words.has('bind') || words.has('rbind')) {
     mountBind(source, place, { ...attributes, recursive: words.has('rbind') });
   } else if (type === 'overlay') mountOverlay(place, data, attributes);
-  else mountDevice(type, source, place, data, attributes);
+  else if (words.has('loop')) {
+    using loop = await attachLoop(mount.source, { readOnly: attributes.readOnly === true });
+    mountDevice(type, byteString(loop.path), place, data, attributes);
+  } else mountDevice(type, source, place, data, attributes);
 }
 
 /** Of a device, or of a file where the kernel mounts files. */

@@ -45,7 +45,15 @@ export async function reopenRebuilt(catalogue: Catalogue): Promise<void> {
 export const layoutMarker = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
 /** May be there first: other modules, which make directories in the root, do not wait for the cache. */
-const harmless = new Set(['lost+found', 'shale.lock', 'initramfs', 'kernels', 'snapshots', 'volumes', 'zones']);
+const harmless = new Set([
+  'lost+found',
+  'shale.lock',
+  'initramfs',
+  'kernels',
+  'snapshots',
+  'volumes',
+  'zones',
+]);
 
 /** The root itself: 0700, and nobody else's data. */
 function createRoot({ root, leases, database }: Layout): void {

@@ -26,7 +26,8 @@ export async function run({ operands, values }: Invocation): Promise<number> {
   return 0;
 }
 
-function describe({ target, snapshot, changes }: UmountResult): string {
+function describe({ target, snapshot, changes, directory }: UmountResult): string {
+  if (directory !== undefined) return `${safe(target)}: what was written is in ${safe(directory)}`;
   if (changes !== 'kept')
     return `${safe(target)}: ${changes === 'none' ? 'nothing was written' : 'what was written is gone'}`;
   const name = safe(snapshot);

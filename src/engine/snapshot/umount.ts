@@ -6,7 +6,9 @@ import type { Snapshots } from '../../snapshot/index.ts';
 import { byteString } from '../../tree/index.ts';
 import type { CacheOptions } from '../options.ts';
 import { hasChanges, openSnapshotChanges } from './changes.ts';
+import { labels } from './label.ts';
 import { findMounted, type MountedImage, openUsed } from './mounted.ts';
+import { parseUpperLabel } from './upper.ts';
 import { removeUpper, upperRoot } from './upper-mount.ts';
 
 export interface UmountRequest extends CacheOptions {
@@ -22,6 +24,8 @@ export interface UmountResult {
   readonly driver: string;
   /** `kept`: the snapshot is there, with what was written; it can be committed or removed. */
   readonly changes: 'none' | 'kept' | 'discarded';
+  /** The directory of the user's own that has what was written; then there is no snapshot any more. */
+  readonly directory?: string | undefined;
 }
 
 /** Unmounts what `mountImage` has mounted, named by its directory or its snapshot. ShaleErrors `not-found`, `conflict` while it is in use. */
@@ -69,10 +73,13 @@ async function takeAway(
   const hasPlace = findMount(place) === undefined;
   const keep = wasWritten && mounted.upper === undefined && request.changes !== 'discard';
   if (mounted.upper !== undefined) removeUpper(upperRoot(root, snapshot));
-  if (keep && hasPlace) await snapshots.update(snapshot, { 'shale.dev/mount.target': undefined });
+  if (keep && hasPlace) await snapshots.update(snapshot, { [labels.target]: undefined });
   else await snapshots.remove(snapshot);
-  const isKept = keep || (wasWritten && mounted.upper?.startsWith('directory:') === true);
-  return { target, snapshot, driver, changes: isKept ? 'kept' : wasWritten ? 'discarded' : 'none' };
+  const upper = mounted.upper === undefined ? undefined : parseUpperLabel(mounted.upper);
+  const directory = wasWritten && upper?.kind === 'directory' ? upper.path : undefined;
+  const isKept = keep || directory !== undefined;
+  const changes = isKept ? 'kept' : wasWritten ? 'discarded' : 'none';
+  return { target, snapshot, driver, changes, ...(directory !== undefined && { directory }) };
 }
 
 async function findWhetherWritten(

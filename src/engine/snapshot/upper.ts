@@ -12,7 +12,7 @@ export type UpperChoice =
 /** What a label says of it, so that another process finds it again. */
 export function formatUpper(upper: UpperChoice): string {
   if (upper.kind === 'tmpfs') return 'tmpfs';
-  return upper.kind === 'disk' ? `disk:${upper.size}` : `directory:${upper.path}`;
+  return upper.kind === 'disk' ? `disk:${upper.size}` : `directory:${resolve(upper.path)}`;
 }
 
 export function parseUpperLabel(text: string): UpperChoice {
