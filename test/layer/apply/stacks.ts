@@ -5,7 +5,10 @@ import { type ApplyOptions, applyLayer, type WhiteoutForm } from '../../../src/l
 import { endBlocks, writeRecord } from '../../engine/tar.ts';
 import { listDirectory } from '../../model/disk.ts';
 import type { Listing } from '../../model/listing.ts';
+import { createRandom } from '../../model/random.ts';
 import type { LayerRecord } from '../../model/record.ts';
+import { createTameStack } from '../../model/tame.ts';
+import { createWildStack } from '../../model/wild.ts';
 
 /** The same records without what Linux keeps on no file: a symlink's mode, `user.*` on a device, (uid_t) -1. */
 export function makeHoldable(records: readonly LayerRecord[]): LayerRecord[] {
@@ -71,4 +74,9 @@ export async function applyPlain(
   const left = readdirSync(path).filter(name => name.startsWith('.shale'));
   if (left.length > 0) throw new Error(`left behind: ${left}`);
   return listDirectory(path, bytes => bytes.toString('latin1'));
+}
+
+export function createStack(kind: 'tame' | 'wild', seed: number): LayerRecord[][] {
+  const random = createRandom(seed);
+  return (kind === 'tame' ? createTameStack(random) : createWildStack(random)).map(makeHoldable);
 }
