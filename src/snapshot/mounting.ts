@@ -69,7 +69,9 @@ async function mountOne(mount: Mount, target: string, extra: ExtraAttributes): P
     mountBind(source, place, { ...attributes, recursive: words.has('rbind') });
   } else if (type === 'overlay') mountOverlay(place, data, attributes);
   else if (words.has('loop')) {
-    using loop = await attachLoop(mount.source, { readOnly: attributes.readOnly === true });
+    using loop = await attachLoop(mount.source, {
+      access: attributes.readOnly ? 'read-only' : 'read-write',
+    });
     mountDevice(type, byteString(loop.path), place, data, attributes);
   } else mountDevice(type, source, place, data, attributes);
 }
