@@ -1,0 +1,51 @@
+import { createLimits } from '../../layer/index.ts';
+import { chainIds } from '../../oci/index.ts';
+import type { Labels, Snapshots } from '../../snapshot/index.ts';
+import type { Store, StoredLayer } from '../../store/index.ts';
+import { openLayerArchive } from './layer-archive.ts';
+import { unpackLayer } from './unpack.ts';
+
+/** A layer that somebody is about to fetch and unpack. */
+export interface WantedLayer {
+  /** It and all below it: OCI's chainID. Any text. */
+  readonly chainId: string;
+  /** The committed snapshot below. */
+  readonly parent: string | undefined;
+  /** What the committed snapshot is to have. */
+  readonly labels: Labels;
+  /** Whose it will be: each has snapshots of its own, for each removes them as it likes. */
+  readonly namespace: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes a committed snapshot of a layer that the cache has, so that nobody has to fetch it: of one of its images the layers up to this one must have the chainID. It is
+ * verified as any layer is. False if the cache does not have it.
+ */
+export async function findRendered(snapshots: Snapshots, store: Store, wanted: WantedLayer): Promise<boolean> {
+  const { chainId, parent, namespace = 'shale', signal } = wanted;
+  const layer = findLayer(store, chainId);
+  const location = layer && store.findBlob(layer.digest, layer.size);
+  if (layer === undefined || location === undefined) return false;
+  using lease = store.lease(`snapshot of ${layer.digest}`, [layer.digest]);
+  const { digest, size, diffId, mediaType } = layer;
+  const source = { digest, size, diffId, mediaType, annotations: {}, locate: async () => location };
+  const place = {
+    name: `${namespace}/rendered/${chainId} on ${parent ?? 'nothing'}`,
+    ...{ parent, diffId, labels: wanted.labels },
+  };
+  await unpackLayer(snapshots, place, async key => {
+    const limits = createLimits();
+    await snapshots.apply(key, openLayerArchive(source, { limits, signal }), { limits, signal });
+  });
+  lease.release();
+  return true;
+}
+
+function findLayer(store: Store, chainId: string): StoredLayer | undefined {
+  for (const { layers } of store.images()) {
+    const position = chainIds(layers.map(({ diffId }) => diffId)).findIndex(id => id === chainId);
+    if (position >= 0) return layers[position];
+  }
+  return undefined;
+}
