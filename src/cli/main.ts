@@ -51,6 +51,7 @@ const load: Readonly<Record<CommandName, () => Promise<{ readonly run: Run }>>> 
   'zone kernel use': () => import('./run/zone/kernel-use.ts'),
   'zone volume ls': () => import('./run/zone/volume-ls.ts'),
   'zone volume rm': () => import('./run/zone/volume-rm.ts'),
+  unshare: () => import('./run/unshare.ts'),
   doctor: () => import('./run/doctor.ts'),
   help: () => import('./run/help.ts'),
 };
@@ -98,8 +99,12 @@ async function dispatch({ topic, operands, values }: CommandLine): Promise<numbe
   }
   const command = topic as CommandName;
   const interruption = watchInterrupts();
-  const { run } = await load[command]();
   try {
+    if (findCommand(command)!.namespace) {
+      const { enterNamespace } = await import('../engine/namespace.ts');
+      await enterNamespace({ root: values.root, signal: interruption.signal });
+    }
+    const { run } = await load[command]();
     return await run({ operands, values, signal: interruption.signal, interruption });
   } catch (error) {
     const interrupted = interruption.status();

@@ -139,6 +139,7 @@ export const options = {
   },
   'password-stdin': { kind: 'flag', help: 'read the password from standard input' },
   digests: { kind: 'flag', help: 'show digests in full' },
+  end: { kind: 'flag', help: 'end the namespace, and with it whatever is mounted there' },
   all: { kind: 'flag', short: 'a', help: 'everything' },
   'dry-run': { kind: 'flag', short: 'n', help: 'only say what would be done' },
   repair: { kind: 'flag', help: 'drop what is damaged, and fetch again what can be fetched' },

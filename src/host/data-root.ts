@@ -1,7 +1,9 @@
+import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { findVariable, isRoot } from './environment.ts';
 import { HostError } from './error.ts';
+import { inUserNamespace } from './user-namespace.ts';
 
 /**
  * Where the cache is unless the user says otherwise: SHALE_ROOT; for root /var/lib/shale; else `shale` in
@@ -10,10 +12,15 @@ import { HostError } from './error.ts';
 export function findDataRoot(): string {
   const given = findVariable('SHALE_ROOT');
   if (given !== undefined) return given;
-  if (isRoot()) return '/var/lib/shale';
+  if (isRoot() && ownsMachine()) return '/var/lib/shale';
   const data = findVariable('XDG_DATA_HOME');
   if (data !== undefined && isAbsolute(data)) return join(data, 'shale');
   return join(findHome(), '.local', 'share', 'shale');
+}
+
+/** Whether root here is the root of all that is here: of the machine or a container, not of a namespace in which a user calls himself so. */
+function ownsMachine(): boolean {
+  return !inUserNamespace() || statSync('/').uid === 0;
 }
 
 /** HostError `not-found` for a user who has none, as in some containers. */

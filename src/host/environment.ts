@@ -13,6 +13,11 @@ export function inheritVariable(name: string): string | undefined {
   return process.env[name];
 }
 
+/** All variables, for a program that is to have ours. */
+export function inheritedEnvironment(): Readonly<Record<string, string | undefined>> {
+  return { ...process.env };
+}
+
 /** Where temporary files go: TMPDIR, else the system's own. */
 export function temporaryRoot(): string {
   return tmpdir();

@@ -30,6 +30,7 @@ export {
   findSourceDateEpoch,
   findVariable,
   hostPlatform,
+  inheritedEnvironment,
   isRoot,
   parallelism,
   temporaryRoot,
@@ -41,6 +42,7 @@ export { createFifos } from './fifo.ts';
 export { findFilesystemName } from './filesystem-name.ts';
 export { findProgram } from './find-program.ts';
 export { enableFsverity, measureFsverity } from './fs-verity.ts';
+export { handOver } from './hand-over.ts';
 export { descriptorPath } from './inheritance.ts';
 export { isImmutable, setImmutable } from './inode-flags.ts';
 export { hasLibc, pathBytes } from './libc.ts';
@@ -67,6 +69,15 @@ export {
   unmount,
 } from './mount.ts';
 export { findMount, listMounts, type MountPoint } from './mount-point.ts';
+export {
+  endNamespace,
+  enteringWords,
+  findNamespace,
+  isInside,
+  type Namespace,
+  openNamespace,
+} from './namespace.ts';
+export { findNamespaceObstacle, type Obstacle } from './namespace-obstacle.ts';
 export { makeNode, mostMajor, mostMinor, type SpecialType, splitDevice } from './node.ts';
 export {
   identifyProcess,
@@ -83,6 +94,14 @@ export { replaceFile, syncDirectoryNow } from './replace-file.ts';
 export { createSpecialFile, type SpecialFile } from './special-file.ts';
 export { isSqlite, openDatabaseFile } from './sqlite.ts';
 export { Staging } from './staging.ts';
+export {
+  adviseSubordinateIds,
+  findSubordinateIds,
+  type IdRange,
+  parseSubordinateIds,
+  proposeRange,
+  type SubordinateIds,
+} from './subordinate-ids.ts';
 export {
   canSyncFilesystem,
   startWriteback,

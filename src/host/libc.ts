@@ -21,6 +21,7 @@ export type Call =
   | 'flock'
   | 'fcntl'
   | 'ioctl'
+  | 'signal'
   | 'tcgetattr'
   | 'tcsetattr'
   | 'fsopen'
@@ -46,6 +47,7 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   syncfs: ['int', 'int'],
   sync_file_range: ['int', 'int', 'int64_t', 'int64_t', 'unsigned int'],
   flock: ['int', 'int', 'int'],
+  signal: ['intptr_t', 'int', 'intptr_t'],
   tcgetattr: ['int', 'int', 'void *'],
   tcsetattr: ['int', 'int', 'int', 'const void *'],
   fcntl: ['int', 'int', 'int', 'int'],

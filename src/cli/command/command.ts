@@ -43,6 +43,8 @@ export interface Command {
   readonly examples: readonly Example[];
   /** Exit statuses that mean something special here. */
   readonly statuses?: Readonly<Record<number, string>>;
+  /** Takes mapped ids or leaves mounts: a user who is not root has it run in his namespace. */
+  readonly namespace?: true;
   /** A stray argument may be a secret, so it is not repeated in a message. */
   readonly discreet?: true;
 }

@@ -6,6 +6,7 @@ import { helpCommands } from './help.ts';
 import { hostCommands, snapshotCommands, snapshotFamilies } from './host.ts';
 import { imageCommands } from './image.ts';
 import { lookCommands } from './look.ts';
+import { namespaceCommands } from './namespace.ts';
 import { registryCommands } from './registry.ts';
 import { doctorCommands, runCommands, zoneCommands, zoneFamilies } from './zone.ts';
 
@@ -26,6 +27,7 @@ export const commands = {
   ...runCommands,
   ...zoneCommands,
   ...doctorCommands,
+  ...namespaceCommands,
   ...helpCommands,
 } as const;
 
@@ -44,7 +46,7 @@ export const commandGroups: readonly { readonly title: string; readonly names: r
   { title: 'Look inside', names: namesOf(lookCommands) },
   { title: 'Cache', names: namesOf(cacheCommands) },
   { title: 'Registries', names: namesOf(registryCommands) },
-  { title: 'On this machine', names: [...namesOf(hostCommands), 'snapshot', 'doctor'] },
+  { title: 'On this machine', names: [...namesOf(hostCommands), 'snapshot', 'unshare', 'doctor'] },
   { title: 'Zones', names: ['run', 'zone'] },
   { title: 'Help', names: namesOf(helpCommands) },
 ];
