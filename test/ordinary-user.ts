@@ -1,7 +1,17 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { makeNode } from '../src/host/index.ts';
+import { makeNode, removeTree } from '../src/host/index.ts';
 import { requires } from './requirement.ts';
 
 /** What tests that use this need: `skip: requiresUser()`. */
@@ -37,11 +47,9 @@ export interface OrdinaryUser extends Disposable {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-/**
- * Makes one, by files of his own over those of the machine in a private mount namespace. `directory` is an empty one of the test.
- * Disposing ends his namespace.
- */
-export function createUser(directory: string, options: UserOptions = {}): OrdinaryUser {
+/** Makes one, by files of his own over those of the machine in a private mount namespace. Disposing ends his namespace and removes his files. */
+export function createUser(options: UserOptions = {}): OrdinaryUser {
+  const directory = realpathSync(mkdtempSync(path.join(tmpdir(), 'shale-user-')));
   const at = (name: string) => path.join(directory, name);
   const name = 'shale-test';
   const subordinates = options.subordinate ?? `${name}:${subordinate.start}:${subordinate.count}\n`;
@@ -96,6 +104,7 @@ export function createUser(directory: string, options: UserOptions = {}): Ordina
     ...{ name, id, home: at('home'), shale, repository: at('checkout'), run, words, environment },
     [Symbol.dispose]() {
       run(...shale, 'unshare', '--end', '--force');
+      removeTree(directory);
     },
   };
 }

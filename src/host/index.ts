@@ -42,6 +42,7 @@ export { createFifos } from './fifo.ts';
 export { findFilesystemName } from './filesystem-name.ts';
 export { findProgram } from './find-program.ts';
 export { enableFsverity, measureFsverity } from './fs-verity.ts';
+export { type FuseMount, findFuseObstacle, mountFuse } from './fuse.ts';
 export { handOver } from './hand-over.ts';
 export { descriptorPath } from './inheritance.ts';
 export { isImmutable, setImmutable } from './inode-flags.ts';

@@ -30,8 +30,7 @@ test('subordinate ids are found by name and by number, in their order', () => {
 });
 
 test('inside, the user is root and his subordinate ids are the others', { skip }, () => {
-  using scratch = createScratch();
-  using user = createUser(scratch.path);
+  using user = createUser();
   assert.equal(unshare(user, 'id', '-u'), '0\n');
   const map = unshare(user, 'cat', '/proc/self/uid_map').trim().split(/\s+/).map(Number);
   assert.deepEqual(map, [0, user.id, 1, 1, 2_110_000_000, 65_536]);
@@ -49,8 +48,7 @@ test('inside, the user is root and his subordinate ids are the others', { skip }
 });
 
 test('what one command mounts the next one finds, and nobody else', { skip }, () => {
-  using scratch = createScratch();
-  using user = createUser(scratch.path);
+  using user = createUser();
   const place = path.join(user.home, 'place');
   mkdirSync(place);
   unshare(user, 'sh', '-c', `mount -t tmpfs none ${place} && echo here > ${place}/file`);
@@ -62,8 +60,7 @@ test('what one command mounts the next one finds, and nobody else', { skip }, ()
 });
 
 test('status, signals and pipes are those of the command', { skip }, async () => {
-  using scratch = createScratch();
-  using user = createUser(scratch.path);
+  using user = createUser();
   const run = (script: string) => user.run(...user.shale, 'unshare', '--', 'sh', '-c', script);
   assert.equal(run('exit 7').status, 7);
   assert.equal(run('kill -KILL $$').signal, 'SIGKILL');
@@ -86,8 +83,7 @@ test('status, signals and pipes are those of the command', { skip }, async () =>
 });
 
 test('it is ended only when nobody is in it, unless by force', { skip }, async () => {
-  using scratch = createScratch();
-  using user = createUser(scratch.path);
+  using user = createUser();
   unshare(user, 'true');
   const record = path.join(user.home, '.local/share/shale/namespace.json');
   const keeper = JSON.parse(readFileSync(record, 'utf8'));
@@ -108,8 +104,7 @@ test('it is ended only when nobody is in it, unless by force', { skip }, async (
 });
 
 test('a keeper that was killed, and a record of nonsense, do not matter', { skip }, () => {
-  using scratch = createScratch();
-  using user = createUser(scratch.path);
+  using user = createUser();
   unshare(user, 'true');
   const record = path.join(user.home, '.local/share/shale/namespace.json');
   process.kill(JSON.parse(readFileSync(record, 'utf8')).pid, 'SIGKILL');
@@ -123,8 +118,7 @@ test('a keeper that was killed, and a record of nonsense, do not matter', { skip
 });
 
 test('many who want it at once get the same one', { skip }, async () => {
-  using scratch = createScratch();
-  using user = createUser(scratch.path);
+  using user = createUser();
   const [program, ...words] = user.words(...user.shale, 'unshare', '--', 'readlink', '/proc/self/ns/mnt');
   const answers = await Promise.all(
     Array.from({ length: 6 }, async () => {
@@ -139,8 +133,7 @@ test('many who want it at once get the same one', { skip }, async () => {
 });
 
 test('whoever has no subordinate ids is told what to add', { skip }, () => {
-  using scratch = createScratch();
-  using user = createUser(scratch.path, { subordinate: 'somebody:100000:65536\n' });
+  using user = createUser({ subordinate: 'somebody:100000:65536\n' });
   const { status, stderr } = user.run(...user.shale, 'unshare', 'true');
   assert.equal(status, 9);
   assert.match(stderr, /shale-test has no subordinate user ids\n/);
@@ -150,9 +143,7 @@ test('whoever has no subordinate ids is told what to add', { skip }, () => {
 
 test('programs that are missing or may do nothing are told', { skip }, () => {
   using scratch = createScratch();
-  mkdirSync(scratch.at('user'));
-  chmodSync(scratch.path, 0o755);
-  using user = createUser(scratch.at('user'));
+  using user = createUser();
   const restricted = user.run('setpriv', '--no-new-privs', ...user.shale, 'unshare', 'true');
   assert.equal(restricted.status, 9, restricted.stderr);
   assert.match(restricted.stderr, /no_new_privs/);

@@ -1,10 +1,10 @@
 import { aufs } from './aufs.ts';
 import { btrfs } from './btrfs.ts';
 import type { DriverFactory, DriverName } from './driver.ts';
+import { fuseOverlayfs } from './fuse-overlayfs.ts';
 import { native } from './native.ts';
 import { overlayfs } from './overlayfs.ts';
 
+const known = { overlayfs, 'fuse-overlayfs': fuseOverlayfs, btrfs, native, aufs };
 /** All drivers by name. */
-export const drivers = { overlayfs, btrfs, native, aufs } as unknown as Readonly<
-  Record<DriverName, DriverFactory>
->;
+export const drivers = known as unknown as Readonly<Record<DriverName, DriverFactory>>;
