@@ -1,8 +1,11 @@
 import {
+  callInNamespace,
   endNamespace,
   enteringWords,
   findDataRoot,
+  findNamespaceObstacle,
   findProgram,
+  findSubordinateIds,
   findVariable,
   HostError,
   handOver,
@@ -12,6 +15,7 @@ import {
   isRoot,
   openNamespace,
 } from '../host/index.ts';
+import type { DoctorCheck } from './zone/report.ts';
 
 export interface NamespaceOptions {
   /** The cache; it has the namespace. */
@@ -73,6 +77,48 @@ export async function endUserNamespace(
 ): Promise<boolean> {
   const { root = findDataRoot(), force = false, signal } = options;
   return await endNamespace(root, { force, signal });
+}
+
+/**
+ * Calls a function of a module of ours as it is where the user is root: here, or in his namespace, from where argument and result come and go as JSON.
+ * `module` is its `import.meta.url`.
+ */
+export async function asRoot<T>(
+  { module, name }: { readonly module: string; readonly name: string },
+  call: (argument: NamespaceOptions) => Promise<T>,
+  { root = findDataRoot(), signal }: NamespaceOptions,
+): Promise<T> {
+  if (isRoot() || process.platform !== 'linux') return await call({ root, signal });
+  return (await callInNamespace(await openNamespace(root, signal), module, name, { root }, { signal })) as T;
+}
+
+/** Whether an ordinary user can have a namespace, found out by having one; nothing is said of root, who needs none. */
+export async function checkNamespace({
+  root = findDataRoot(),
+}: NamespaceOptions = {}): Promise<DoctorCheck[]> {
+  if (isRoot()) return [];
+  const name = 'user namespace';
+  const obstacle = await findNamespaceObstacle();
+  if (obstacle !== undefined) return [{ name, ok: false, detail: obstacle.reason, hint: obstacle.hint }];
+  try {
+    await openNamespace(root);
+    const { uids } = await findSubordinateIds();
+    const ids = uids.reduce((sum, { count }) => sum + count, 0);
+    // Images of all distributions know of 65534, nobody.
+    return ids >= 65_535
+      ? [{ name, ok: true, detail: `works, with ${ids} subordinate ids` }]
+      : [
+          {
+            name,
+            ok: 'degraded',
+            detail: `only ${ids} subordinate ids`,
+            hint: 'images have ids up to 65534',
+          },
+        ];
+  } catch (error) {
+    const { message, hint } = error as HostError;
+    return [{ name, ok: false, detail: message, ...(hint !== undefined && { hint }) }];
+  }
 }
 
 /** Inside, the user is root, whose cache would be another one. */

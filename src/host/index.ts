@@ -78,6 +78,7 @@ export {
   type Namespace,
   openNamespace,
 } from './namespace.ts';
+export { callInNamespace } from './namespace-call.ts';
 export { findNamespaceObstacle, type Obstacle } from './namespace-obstacle.ts';
 export { makeNode, mostMajor, mostMinor, type SpecialType, splitDevice } from './node.ts';
 export {

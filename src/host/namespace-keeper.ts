@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { type Daemon, spawnDaemon } from './daemon.ts';
 import { HostError } from './error.ts';
 import { findProgram } from './find-program.ts';
@@ -53,7 +54,13 @@ export async function startKeeper(record: (keeper: ProcessIdentity) => void): Pr
 /** Until the process has its namespaces. */
 async function awaitLine(keeper: Daemon): Promise<void> {
   const line = new Promise<true>(resolve => keeper.stdout!.once('data', () => resolve(true)));
-  if ((await Promise.race([line, keeper.ended, wait(patience)])) === true) return;
+  const clock = new AbortController();
+  const late = setTimeout(patience, false, { signal: clock.signal }).catch(() => false);
+  try {
+    if ((await Promise.race([line, keeper.ended, late])) === true) return;
+  } finally {
+    clock.abort();
+  }
   throw explain(suspectNamespaceObstacle(), keeper.errorText());
 }
 
@@ -72,7 +79,7 @@ async function map(name: string, pid: number, id: number, ranges: readonly IdRan
 /** Until it needs us no more. */
 async function awaitSleep(keeper: Daemon): Promise<void> {
   const { identity } = keeper;
-  for (const end = Date.now() + patience; Date.now() < end && isRunning(identity); await wait(2)) {
+  for (const end = Date.now() + patience; Date.now() < end && isRunning(identity); await setTimeout(2)) {
     if (readFileSync(`/proc/${identity.pid}/comm`, 'latin1').trim() === 'sleep') return;
   }
   throw explain(undefined, keeper.errorText());
@@ -89,8 +96,4 @@ function explain(obstacle: Obstacle | undefined, words = ''): HostError {
       hint: obstacle?.hint ?? 'run Shale as root, or allow user namespaces to this user',
     },
   );
-}
-
-function wait(milliseconds: number): Promise<false> {
-  return new Promise(resolve => setTimeout(resolve, milliseconds, false));
 }

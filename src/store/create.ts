@@ -46,13 +46,8 @@ export const layoutMarker = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
 /** May be there first: other modules, which make directories in the root, do not wait for the cache. */
 const harmless = new Set([
-  'lost+found',
-  'shale.lock',
-  'initramfs',
-  'kernels',
-  'snapshots',
-  'volumes',
-  'zones',
+  ...['lost+found', 'shale.lock', 'initramfs', 'kernels', 'volumes', 'zones', 'snapshots'],
+  ...['namespace.json', 'namespace.lock'],
 ]);
 
 /** The root itself: 0700, and nobody else's data. */

@@ -1,10 +1,22 @@
 import { findDataRoot } from '../../host/index.ts';
 import { chooseDriver, driverNames, tryDriver } from '../../snapshot/index.ts';
+import { asRoot, checkNamespace } from '../namespace.ts';
 import type { CacheOptions } from '../options.ts';
 import type { DoctorCheck } from '../zone/report.ts';
 
-/** Whether this machine can use each driver, by trying, and which one is taken if nobody says. */
-export async function checkDrivers({ root = findDataRoot() }: CacheOptions = {}): Promise<DoctorCheck[]> {
+/**
+ * Whether this machine can use each driver, by trying, and which one is taken if nobody says. For a user who is not root the trials take place in his
+ * namespace, and whether he can have one comes first.
+ */
+export async function checkDrivers(options: CacheOptions = {}): Promise<DoctorCheck[]> {
+  const namespace = await checkNamespace(options);
+  if (namespace.some(({ ok }) => ok === false)) return namespace;
+  const here = { module: import.meta.url, name: tryDrivers.name };
+  return [...namespace, ...(await asRoot(here, tryDrivers, options))];
+}
+
+/** The same where we are root. Called in another process, too. */
+export async function tryDrivers({ root = findDataRoot() }: CacheOptions): Promise<DoctorCheck[]> {
   const checks: DoctorCheck[] = [];
   for (const driver of driverNames) {
     const support = await tryDriver(root, driver);
