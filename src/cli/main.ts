@@ -100,9 +100,11 @@ async function dispatch({ topic, operands, values }: CommandLine): Promise<numbe
   const command = topic as CommandName;
   const interruption = watchInterrupts();
   try {
-    if (findCommand(command)!.namespace) {
+    const { namespace } = findCommand(command)!;
+    if (namespace !== undefined) {
       const { enterNamespace } = await import('../engine/namespace.ts');
-      await enterNamespace({ root: values.root, signal: interruption.signal });
+      const needed = namespace === 'always' && operands.length > 0;
+      await enterNamespace({ root: values.root, signal: interruption.signal, needed });
     }
     const { run } = await load[command]();
     return await run({ operands, values, signal: interruption.signal, interruption });

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   callInNamespace,
   endNamespace,
@@ -25,14 +27,15 @@ export interface NamespaceOptions {
 
 /**
  * Makes the process root in the user's namespace, for work that takes mapped ids or leaves mounts: where the user is not root, Shale starts
- * anew inside with the same command line, in the same process, and this does not return. Root, be it of a namespace, is left where it is.
- * To be called before anything was done. HostErrors of `openNamespace`.
+ * anew inside with the same command line, in the same process, and this does not return. Root, be it of a namespace, is left where it is; so is
+ * everybody if it is not `needed` and the cache has no snapshots. To be called before anything was done. HostErrors of `openNamespace`.
  */
-export async function enterNamespace({
-  root = findDataRoot(),
-  signal,
-}: NamespaceOptions = {}): Promise<void> {
+export async function enterNamespace(
+  options: NamespaceOptions & { readonly needed: boolean },
+): Promise<void> {
+  const { root = findDataRoot(), signal, needed } = options;
   if (isRoot() || process.platform !== 'linux') return;
+  if (!needed && !existsSync(join(root, 'snapshots'))) return;
   const namespace = await openNamespace(root, signal);
   if (isInside(namespace)) {
     throw new HostError('internal', 'this user is not root in the namespace that was made for that', {

@@ -49,6 +49,7 @@ export const cacheCommands = {
         'an interrupted pull has downloaded stays for a day, so that it can go on. --dry-run removes nothing, and lists what would ' +
         'go and why, and why the rest is kept.',
     ],
+    namespace: 'with-snapshots',
     operands: [],
     options: ['dry-run', 'all', ...brief],
     refinements: { all: { help: 'also what interrupted pulls have downloaded' } },

@@ -43,8 +43,11 @@ export interface Command {
   readonly examples: readonly Example[];
   /** Exit statuses that mean something special here. */
   readonly statuses?: Readonly<Record<number, string>>;
-  /** Takes mapped ids or leaves mounts: a user who is not root has it run in his namespace. */
-  readonly namespace?: true;
+  /**
+   * Takes mapped ids or leaves mounts, so a user who is not root has it run in his namespace: whenever it has operands, or only where the cache has
+   * snapshots, without which it has nothing to do there.
+   */
+  readonly namespace?: 'always' | 'with-snapshots';
   /** A stray argument may be a secret, so it is not repeated in a message. */
   readonly discreet?: true;
 }

@@ -22,9 +22,10 @@ export const hostCommands = {
         'with --ro as they are. Images share their layers. What is written is kept beside them, whatever happens to this process, until shale umount.',
       'Always nosuid and nodev, unless --suid or --dev is given: whatever the image holds, nothing of it gains privileges or reaches a device by being ' +
         'mounted.',
-      'Takes root, or a user namespace: shale unshare. Without IMAGE all that is mounted is listed, also what a crash or a reboot has left, which is not ' +
-        'mounted any more; shale umount --left clears that up.',
+      'A user who is not root has it mounted in his namespace, where shale unshare leads. Without IMAGE all that is mounted is listed, also what a ' +
+        'crash or a reboot has left, which is not mounted any more; shale umount --left clears that up.',
     ],
+    namespace: 'always',
     operands: [
       { name: 'IMAGE', help: 'the image (see SOURCE of render)', optional: true },
       { name: 'DIR', help: 'where to mount it', optional: true },
@@ -48,6 +49,7 @@ export const hostCommands = {
       'What was written stays as a snapshot, which shale commit or shale snapshot rm takes; where nothing was written, nothing stays. What was written to a ' +
         'tmpfs or a disk image (--upper) goes with it, so that takes --discard.',
     ],
+    namespace: 'with-snapshots',
     operands: [{ ...subject, optional: true }],
     options: ['discard', 'keep', 'lazy', 'left', ...brief],
     examples: [
@@ -65,6 +67,7 @@ export const hostCommands = {
       'With --out the changes become a layer: a tar with whiteouts, deterministic, gzip by default. A file that was only opened for writing, and is as it ' +
         'was, is no change.',
     ],
+    namespace: 'with-snapshots',
     operands: [
       { ...subject, help: `${subject.help}; or a directory` },
       { name: 'NEWER', help: 'the directory to compare it with', optional: true },
@@ -89,6 +92,7 @@ export const hostCommands = {
       'The layers of the image that is mounted at PLACE, and one more with what was written; the new image is called NAME in the cache, from where shale push ' +
         'brings it to a registry. It stays mounted. Prints the name with its digest on standard output.',
     ],
+    namespace: 'with-snapshots',
     operands: [subject, { name: 'NAME', help: 'of the new image' }],
     options: ['message', 'author', 'change', 'compression', 'strict', ...brief],
     refinements: { compression: { choices: ['gzip', 'zstd'], help: 'of the layer', default: 'gzip' } },
@@ -109,6 +113,7 @@ export const snapshotCommands = {
     description: [
       'Prints the mount(8) command that shows it. The snapshot is there until it is committed or removed.',
     ],
+    namespace: 'always',
     operands: [key, parent],
     options: ['label', ...keeping, ...sourcing, ...reading],
     examples: [
@@ -119,6 +124,7 @@ export const snapshotCommands = {
   'snapshot view': {
     summary: 'make a snapshot that can only be read, and print its mounts',
     description: ['As shale snapshot prepare, but nothing can be written to it, and it cannot be committed.'],
+    namespace: 'always',
     operands: [key, parent],
     options: ['label', ...keeping, ...sourcing, ...reading],
     examples: [{ what: 'Of an image', line: 'shale snapshot view look nginx' }],
@@ -126,6 +132,7 @@ export const snapshotCommands = {
   'snapshot commit': {
     summary: 'make a snapshot unchangeable, so that others can be based on it',
     description: ['The active snapshot KEY becomes the committed snapshot NAME. Unmount it first.'],
+    namespace: 'with-snapshots',
     operands: [
       { name: 'NAME', help: 'of the committed snapshot' },
       { name: 'KEY', help: 'the active snapshot' },
@@ -138,6 +145,7 @@ export const snapshotCommands = {
     description: [
       'The mount(8) command for it, with TARGET for the directory; --json gives type, source and options.',
     ],
+    namespace: 'with-snapshots',
     operands: [key],
     options: brief,
     examples: [{ what: 'As JSON', line: 'shale snapshot mounts work --json' }],
@@ -145,6 +153,7 @@ export const snapshotCommands = {
   'snapshot rm': {
     summary: 'remove snapshots, with what was written to them',
     description: ['One that others are based on is not removed. What a crash has left of others goes, too.'],
+    namespace: 'with-snapshots',
     operands: [{ ...key, many: true }],
     options: brief,
     examples: [{ what: 'One', line: 'shale snapshot rm work' }],
@@ -152,6 +161,7 @@ export const snapshotCommands = {
   'snapshot ls': {
     summary: 'list the snapshots of all drivers',
     description: ['Parents come before what is based on them.'],
+    namespace: 'with-snapshots',
     operands: [],
     options: ['driver', ...brief],
     refinements: {
@@ -163,6 +173,7 @@ export const snapshotCommands = {
   'snapshot usage': {
     summary: 'say what snapshots take of the disk, without what is below them',
     description: ['Bytes and inodes. Of all snapshots if none is named.'],
+    namespace: 'with-snapshots',
     operands: [{ ...key, many: true, optional: true }],
     options: brief,
     examples: [{ what: 'One', line: 'shale snapshot usage work' }],
