@@ -44,6 +44,7 @@ export const environment: Readonly<Record<string, string>> = {
   CONTAINERS_REGISTRIES_CONF: 'mirrors, instead of registries.conf in the usual places',
   'HTTPS_PROXY, HTTP_PROXY, NO_PROXY': 'proxies for registries, and what goes past them; in lower case, too',
   PATH: 'where hypervisors and the other programs that zones need are looked for',
+  SHELL: 'what shale unshare runs if nothing is named',
   HOME: 'what ~ is in this list and elsewhere',
   SHALE_DEBUG: 'errors come with their stack and causes',
   XDG_CACHE_HOME: "where Node's compile cache is kept; ~/.cache if not set",
@@ -52,6 +53,8 @@ export const environment: Readonly<Record<string, string>> = {
 /** Files that Shale leaves behind on purpose. */
 export const files: Readonly<Record<string, string>> = {
   '/var/lib/shale/, $XDG_DATA_HOME/shale/': 'the cache, of root and of other users',
+  'namespace.json in it':
+    'which process keeps the namespace of a user who is not root; shale unshare --end removes it',
   '~/.config/containers/auth.json':
     'credentials of shale login, unless a file that podman or docker reads is there already, or --authfile names one',
   '$XDG_CACHE_HOME/shale/compile/': 'compiled code, so that commands start fast; may be removed at any time',

@@ -10,7 +10,8 @@ import { replaceFile } from './replace-file.ts';
 
 /**
  * The user's own namespace: user ids and mounts as an ordinary user has them. It outlives commands, so that what one of them has mounted another finds; a
- * small process keeps it (`startKeeper`), which a file in `directory` names. A directory has one namespace. It ends with the machine, or by `endNamespace`.
+ * small process keeps it (`startKeeper`), which a file in `directory`, the data root, names. A directory has one namespace. It ends with the machine, or by
+ * `endNamespace`. Why so: doc/decision/0023-the-users-namespace.md.
  */
 export interface Namespace {
   readonly keeper: ProcessIdentity;
