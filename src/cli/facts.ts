@@ -12,7 +12,7 @@ const meanings: Readonly<Record<ErrorCode, string>> = {
   unsupported: 'a format, a media type or a feature that Shale does not have',
   exhausted: 'a limit was passed (the message names its flag), or the disk is full',
   unavailable: 'a device or a server failed; it may work later',
-  conflict: 'a file was changed while it was read',
+  conflict: 'something is in use or in another state than it takes; a file was changed while it was read',
   cancelled: 'Ctrl-C; 129 and 143 are SIGHUP and SIGTERM',
 };
 
