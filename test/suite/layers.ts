@@ -38,6 +38,7 @@ export function layerSuite(name: string, candidate: LayerCandidate): void {
     skip = false,
     rounds = Number(process.env.COUNT ?? 12),
     normalise = (line: string) => line,
+    adapt = (record: LayerRecord) => record,
   } = candidate;
   const seed = readSeed();
 
