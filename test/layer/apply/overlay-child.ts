@@ -1,6 +1,6 @@
 /**
  * Run by itself, as root, in a mount namespace of its own (`unshare --mount`): applies each layer of each stack in a form of
- * the kernel's OverlayFS over the mounted layers below it, and prints as JSON what the kernel then shows: of all as lower
+ * OverlayFS, the kernel's or FUSE's, over the mounted layers below it, and prints as JSON what that then shows: of all as lower
  * directories, of the newest as an upper one, and of that one's diff applied onto a plain copy of what is below.
  *
  *     overlay-child.ts DIRECTORY KIND FORM SEED COUNT
@@ -13,7 +13,7 @@ import { listDirectory } from '../../model/disk.ts';
 import type { Listing } from '../../model/listing.ts';
 import type { LayerRecord } from '../../model/record.ts';
 import { recordsOf } from '../diff/records.ts';
-import { applyRecords, canBeSpelled, createStack } from './stacks.ts';
+import { applyRecords, canBeSpelled, createStack, type StackKind } from './stacks.ts';
 
 export interface Shown {
   readonly lowers: Listing;
@@ -23,15 +23,15 @@ export interface Shown {
 
 const [base, kind, form, seed, count] = process.argv.slice(2) as [
   string,
-  'tame' | 'wild',
-  'overlay' | 'overlay-user',
+  StackKind,
+  'overlay' | 'overlay-user' | 'fuse-overlayfs',
   string,
   string,
 ];
 const created = { seconds: 1_234_567, nanoseconds: 5 };
 const extra = form === 'overlay-user' ? ',userxattr' : '';
 const run = (program: string, ...words: string[]) =>
-  execFileSync(program, words, { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(program, words, { stdio: ['ignore', 'ignore', 'pipe'] });
 run('mount', '-t', 'tmpfs', '-o', 'mode=700', 'shale-test', base);
 
 const shown: (Shown | 'rejected' | 'skipped')[] = [];
@@ -84,7 +84,8 @@ function mountLowers(layers: readonly string[], at: string): (Disposable & { pat
 }
 
 function mount(options: string, at: string): Disposable & { path: string } {
-  run('mount', '-t', 'overlay', '-o', options + extra, 'shale-test', at);
+  if (form === 'fuse-overlayfs') run('fuse-overlayfs', '-o', options, at);
+  else run('mount', '-t', 'overlay', '-o', options + extra, 'shale-test', at);
   return { path: at, [Symbol.dispose]: () => run('umount', at) };
 }
 

@@ -76,7 +76,31 @@ export async function applyPlain(
   return listDirectory(path, bytes => bytes.toString('latin1'));
 }
 
-export function createStack(kind: 'tame' | 'wild', seed: number): LayerRecord[][] {
+/**
+ * `user`: without what only root may make, devices and `trusted.*`. `fuse`: no symlink leads to itself, for fuse-overlayfs (1.10) cannot
+ * list a directory in which one is hidden by a directory.
+ */
+export type StackKind = 'tame' | 'wild' | 'tame-user' | 'wild-user' | 'tame-fuse' | 'tame-user-fuse';
+
+export function createStack(kind: StackKind, seed: number): LayerRecord[][] {
   const random = createRandom(seed);
-  return (kind === 'tame' ? createTameStack(random) : createWildStack(random)).map(makeHoldable);
+  let stack = (kind.startsWith('tame') ? createTameStack(random) : createWildStack(random)).map(makeHoldable);
+  if (kind.includes('user')) stack = stack.map(records => records.map(withoutPrivilege));
+  if (kind.includes('fuse')) stack = stack.map(records => records.map(withoutLoops));
+  return stack;
+}
+
+function withoutLoops(record: LayerRecord): LayerRecord {
+  return record.type === 'symlink' ? { ...record, linkpath: `none/${record.linkpath}` } : record;
+}
+
+function withoutPrivilege(record: LayerRecord): LayerRecord {
+  const { type } = record;
+  const xattrs = [...record.xattrs].filter(([name]) => name.startsWith('user.'));
+  const isDevice = type === 'character' || type === 'block';
+  return {
+    ...record,
+    xattrs: new Map(xattrs),
+    ...(isDevice && { type: 'fifo' as const, major: 0, minor: 0 }),
+  };
 }
