@@ -93,6 +93,8 @@ export { type ProgramOptions, type ProgramResult, runProgram } from './program.t
 export { readNames, removeEntry, removeTree } from './remove.ts';
 export { exchangeNames } from './rename.ts';
 export { replaceFile, syncDirectoryNow } from './replace-file.ts';
+export { findRuntimeRoot } from './runtime-root.ts';
+export { findWatchdogInterval, notifyServiceManager, takeListeners } from './service-manager.ts';
 export { createSpecialFile, type SpecialFile } from './special-file.ts';
 export { isSqlite, openDatabaseFile } from './sqlite.ts';
 export { Staging } from './staging.ts';

@@ -31,7 +31,9 @@ export type Call =
   | 'open_tree'
   | 'mount_setattr'
   | 'mount'
-  | 'umount2';
+  | 'umount2'
+  | 'socket'
+  | 'sendto';
 
 /** koffi's C types for each call; `long` is `ssize_t`, and the libcs of Node 24's platforms agree on all of them. */
 const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters: string[]]>> = {
@@ -60,6 +62,8 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   mount_setattr: ['int', 'int', 'const void *', 'unsigned int', 'const void *', 'size_t'],
   mount: ['int', 'const void *', 'const void *', 'const void *', 'unsigned long', 'const void *'],
   umount2: ['int', 'const void *', 'int'],
+  socket: ['int', 'int', 'int', 'int'],
+  sendto: ['long', 'int', 'const void *', 'size_t', 'int', 'const void *', 'unsigned int'],
 };
 
 type Argument = number | bigint | ArrayBufferView | null;

@@ -1,0 +1,80 @@
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { BlobDescriptor, Client, Differ } from '../differ.ts';
+import { DaemonError } from '../error.ts';
+import type { Counter } from '../metrics/metric.ts';
+import { readDescriptor, readLabels, readMounts } from '../wire/convert.ts';
+import type { WireDescriptor, WireLabels, WireMount, WireTime } from '../wire/message.ts';
+import type { CallContext, Calls } from './call.ts';
+
+interface ApplyRequest {
+  readonly diff: WireDescriptor | null;
+  readonly mounts: readonly WireMount[];
+  readonly payloads: Readonly<Record<string, unknown>>;
+  readonly syncFs: boolean;
+}
+interface DiffRequest {
+  readonly left: readonly WireMount[];
+  readonly right: readonly WireMount[];
+  readonly mediaType: string;
+  readonly ref: string;
+  readonly labels: WireLabels;
+  readonly sourceDateEpoch: WireTime | null;
+}
+
+/** containerd's diff service over a differ. */
+export class DiffService {
+  readonly #differ: Differ;
+  readonly #applied: Counter;
+
+  /** `applied` counts the bytes of uncompressed layers. */
+  constructor(differ: Differ, applied: Counter) {
+    this.#differ = differ;
+    this.#applied = applied;
+  }
+
+  handlers(calls: Calls): UntypedServiceImplementation {
+    return {
+      Apply: calls.unary('Diff/Apply', (request: ApplyRequest, context) => this.#apply(request, context)),
+      Diff: calls.unary('Diff/Diff', (request: DiffRequest, context) => this.#diff(request, context)),
+    };
+  }
+
+  async #apply(request: ApplyRequest, context: CallContext): Promise<{ readonly applied: BlobDescriptor }> {
+    const layer = readDescriptor(request.diff, 'diff');
+    const payloads = Object.keys(request.payloads);
+    if (payloads.length > 0) {
+      // `unsupported` lets containerd ask the next differ.
+      throw new DaemonError(
+        'unsupported',
+        `the layer needs processors that Shale does not have: ${payloads.join(', ')}`,
+      );
+    }
+    const applied = await this.#differ.apply(layer, readMounts(request.mounts), {
+      ...readClient(context),
+      signal: context.signal,
+      sync: request.syncFs,
+    });
+    this.#applied.add({}, applied.size);
+    return { applied };
+  }
+
+  async #diff(request: DiffRequest, context: CallContext): Promise<{ readonly diff: BlobDescriptor }> {
+    const { left, right, mediaType, ref, labels, sourceDateEpoch: epoch } = request;
+    const diff = await this.#differ.diff(readMounts(left), readMounts(right), {
+      ...readClient(context),
+      signal: context.signal,
+      mediaType: mediaType === '' ? undefined : mediaType,
+      reference: ref === '' ? undefined : ref,
+      labels: readLabels(labels),
+      sourceDateEpoch: epoch === null ? undefined : epoch.seconds * 1000 + Math.floor(epoch.nanos / 1e6),
+    });
+    return { diff };
+  }
+}
+
+function readClient({ namespace, lease }: CallContext): Client {
+  if (namespace !== undefined) return { namespace, lease };
+  throw new DaemonError('invalid', 'the request names no namespace', {
+    hint: 'send the header containerd-namespace, as containerd and its clients do',
+  });
+}
