@@ -39,13 +39,17 @@ export const environment: Readonly<Record<string, string>> = {
   XDG_DATA_HOME: 'its directory shale/ is the cache of a user who is not root; ~/.local/share if not set',
   REGISTRY_AUTH_FILE: 'credentials of registries, unless --authfile is given',
   DOCKER_CONFIG: "the directory of docker's config.json; ~/.docker if not set",
-  XDG_RUNTIME_DIR: 'its containers/auth.json holds credentials, too',
+  XDG_RUNTIME_DIR:
+    'its containers/auth.json holds credentials, too; its shale/ the socket of shale serve of who is not root',
   XDG_CONFIG_HOME: 'its containers/ holds auth.json and registries.conf; ~/.config if not set',
   CONTAINERS_REGISTRIES_CONF: 'mirrors, instead of registries.conf in the usual places',
   'HTTPS_PROXY, HTTP_PROXY, NO_PROXY': 'proxies for registries, and what goes past them; in lower case, too',
   PATH: 'where hypervisors and the other programs that zones need are looked for',
   SHELL: 'what shale unshare runs if nothing is named',
   HOME: 'what ~ is in this list and elsewhere',
+  'LISTEN_PID, LISTEN_FDS': 'a socket that a service manager has opened for shale serve',
+  NOTIFY_SOCKET: 'where a service manager is told that shale serve is ready, or stops',
+  'WATCHDOG_USEC, WATCHDOG_PID': 'how often it wants to hear that shale serve still works',
   SHALE_DEBUG: 'errors come with their stack and causes',
   XDG_CACHE_HOME: "where Node's compile cache is kept; ~/.cache if not set",
 };

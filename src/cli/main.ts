@@ -51,6 +51,7 @@ const load: Readonly<Record<CommandName, () => Promise<{ readonly run: Run }>>> 
   'zone kernel use': () => import('./run/zone/kernel-use.ts'),
   'zone volume ls': () => import('./run/zone/volume-ls.ts'),
   'zone volume rm': () => import('./run/zone/volume-rm.ts'),
+  serve: () => import('./run/serve.ts'),
   unshare: () => import('./run/unshare.ts'),
   doctor: () => import('./run/doctor.ts'),
   help: () => import('./run/help.ts'),

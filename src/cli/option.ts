@@ -1,6 +1,7 @@
 import { type LayerLimits, limitTable } from '../engine/limits.ts';
 import { hostOptions } from './host-option.ts';
 import { formatCount, formatSize } from './quantity.ts';
+import { serveOptions } from './serve-option.ts';
 import { zoneOptions } from './zone-option.ts';
 
 /** One flag: all that parsing, --help, suggestions and the manual know of it. */
@@ -201,6 +202,7 @@ export const options = {
   },
   ...zoneOptions,
   ...hostOptions,
+  ...serveOptions,
   markdown: { kind: 'flag', help: 'print the manual page as Markdown' },
   'max-size': limit('size', 'totalBytes', 'bytes in all layers together, uncompressed'),
   'max-ratio': limit('count', 'ratio', 'uncompressed bytes for each compressed one'),

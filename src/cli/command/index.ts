@@ -8,6 +8,7 @@ import { imageCommands } from './image.ts';
 import { lookCommands } from './look.ts';
 import { namespaceCommands } from './namespace.ts';
 import { registryCommands } from './registry.ts';
+import { serveCommands } from './serve.ts';
 import { doctorCommands, runCommands, zoneCommands, zoneFamilies } from './zone.ts';
 
 /**
@@ -26,6 +27,7 @@ export const commands = {
   ...snapshotCommands,
   ...runCommands,
   ...zoneCommands,
+  ...serveCommands,
   ...doctorCommands,
   ...namespaceCommands,
   ...helpCommands,
@@ -48,6 +50,7 @@ export const commandGroups: readonly { readonly title: string; readonly names: r
   { title: 'Registries', names: namesOf(registryCommands) },
   { title: 'On this machine', names: [...namesOf(hostCommands), 'snapshot', 'unshare', 'doctor'] },
   { title: 'Zones', names: ['run', 'zone'] },
+  { title: 'Daemon', names: namesOf(serveCommands) },
   { title: 'Help', names: namesOf(helpCommands) },
 ];
 
@@ -97,6 +100,7 @@ const habits: Readonly<Record<string, Topic>> = {
   ...{ prune: 'gc', df: 'du', check: 'fsck' },
   ...{ unpack: 'render', extract: 'render', convert: 'render', export: 'render' },
   ...{ sync: 'copy', save: 'copy', load: 'copy', import: 'copy' },
+  ...{ daemon: 'serve', server: 'serve', snapshotter: 'serve' },
   ...{ fetch: 'pull', download: 'pull', upload: 'push' },
   ...{
     start: 'run',
