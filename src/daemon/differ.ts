@@ -13,8 +13,8 @@ export interface BlobDescriptor {
 
 /** On whose behalf something is done: what containerd's own services are to be told. */
 export interface Client {
-  /** containerd's namespace. */
-  readonly namespace: string;
+  /** containerd's namespace; `undefined` if the caller has named none. */
+  readonly namespace: string | undefined;
   /** containerd's lease, which keeps what is made from being collected; `undefined` if the caller has named none. */
   readonly lease: string | undefined;
 }

@@ -66,6 +66,10 @@ describe('the remote-snapshot protocol', () => {
     await prepare('on/8/x', 'on');
     await prepare('two/8/x', 'two');
     await prepare('one/9/x', 'one', 'one/7/sha256:aa');
+    // Where nobody says which namespace it is, the key does.
+    const unsaid = { key: 'one/10/x', labels: { [reference]: 'sha256:aa' } };
+    await assert.rejects(fixture.call(snapshots, 'Prepare', unsaid), { code: status.ALREADY_EXISTS });
+    await fixture.call(snapshots, 'Prepare', { ...unsaid, key: 'three/1/x' });
   });
 
   test('a snapshot that is not committed yet is nothing to rely on', async () => {

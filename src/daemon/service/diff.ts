@@ -1,5 +1,5 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { BlobDescriptor, Client, Differ } from '../differ.ts';
+import type { BlobDescriptor, Differ } from '../differ.ts';
 import { DaemonError } from '../error.ts';
 import type { Counter } from '../metrics/metric.ts';
 import { readDescriptor, readLabels, readMounts } from '../wire/convert.ts';
@@ -50,8 +50,7 @@ export class DiffService {
       );
     }
     const applied = await this.#differ.apply(layer, readMounts(request.mounts), {
-      ...readClient(context),
-      signal: context.signal,
+      ...context,
       sync: request.syncFs,
     });
     this.#applied.add({}, applied.size);
@@ -61,8 +60,7 @@ export class DiffService {
   async #diff(request: DiffRequest, context: CallContext): Promise<{ readonly diff: BlobDescriptor }> {
     const { left, right, mediaType, ref, labels, sourceDateEpoch: epoch } = request;
     const diff = await this.#differ.diff(readMounts(left), readMounts(right), {
-      ...readClient(context),
-      signal: context.signal,
+      ...context,
       mediaType: mediaType === '' ? undefined : mediaType,
       reference: ref === '' ? undefined : ref,
       labels: readLabels(labels),
@@ -70,11 +68,4 @@ export class DiffService {
     });
     return { diff };
   }
-}
-
-function readClient({ namespace, lease }: CallContext): Client {
-  if (namespace !== undefined) return { namespace, lease };
-  throw new DaemonError('invalid', 'the request names no namespace', {
-    hint: 'send the header containerd-namespace, as containerd and its clients do',
-  });
 }

@@ -13,6 +13,7 @@ export interface RenderedRequest {
   readonly parent: string | undefined;
   /** What containerd says of the layer; what becomes committed must have them, `containerd.io/snapshot.ref` above all. */
   readonly labels: Labels;
+  /** containerd's; `undefined` if nobody says. */
   readonly namespace: string | undefined;
   readonly signal: AbortSignal;
 }

@@ -2,6 +2,7 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { LabelChanges, SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.ts';
 import { DaemonError } from '../error.ts';
 import { compileFilters } from '../filter/index.ts';
+import { namespaceOf } from '../namespace.ts';
 import { readKey, readLabels, readParent, writeInfo, writeMounts } from '../wire/convert.ts';
 import type { Empty, WireInfo, WireLabels, WireMount } from '../wire/message.ts';
 import type { CallContext, Calls } from './call.ts';
@@ -70,8 +71,9 @@ export class SnapshotsService {
     };
   }
 
-  async #prepare(request: CreateRequest, { namespace, signal }: CallContext): Promise<MountsResponse> {
+  async #prepare(request: CreateRequest, context: CallContext): Promise<MountsResponse> {
     const key = readKey(request.key, 'key');
+    const { namespace = namespaceOf(key), signal } = context;
     const parent = readParent(request.parent);
     const labels = readLabels(request.labels);
     await this.#rendered.refuse({ parent, labels, namespace, signal });

@@ -11,6 +11,7 @@ const files = {
   'containerd.services.snapshots.v1.Snapshots': 'containerd/services/snapshots/v1/snapshots.proto',
   'containerd.services.diff.v1.Diff': 'containerd/services/diff/v1/diff.proto',
   'containerd.services.content.v1.Content': 'containerd/services/content/v1/content.proto',
+  'containerd.services.leases.v1.Leases': 'containerd/services/leases/v1/leases.proto',
   'grpc.health.v1.Health': 'grpc/health/v1/health.proto',
 } as const;
 export type ServiceName = keyof typeof files;
