@@ -10,16 +10,21 @@ export function readImageOptions(
   onProgress?: (event: ProgressEvent) => void,
 ): ImageOptions {
   const { platform, jobs, memory, strict, root, policy } = values;
-  const limits: { -readonly [Name in keyof LayerLimits]?: number } = {};
-  for (const [flag, name] of Object.entries(limitNames) as [keyof typeof limitNames, keyof LayerLimits][]) {
-    const value = values[flag as keyof typeof limitNames];
-    if (value !== undefined) limits[name] = value;
-  }
   return {
-    ...{ platform, jobs, memory, strict, limits, signal, onProgress },
+    ...{ platform, jobs, memory, strict, limits: readLimits(values), signal, onProgress },
     ...{ root, policy, cache: values['no-cache'] !== true },
     ...readRegistryOptions(values),
   };
+}
+
+/** The limits that are given with `--max-…`. */
+export function readLimits(values: Values): Partial<LayerLimits> {
+  const limits: { -readonly [Name in keyof LayerLimits]?: number } = {};
+  for (const [flag, name] of Object.entries(limitNames) as [keyof typeof limitNames, keyof LayerLimits][]) {
+    const value = values[flag];
+    if (value !== undefined) limits[name] = value;
+  }
+  return limits;
 }
 
 /** The flags that say how registries are asked. */

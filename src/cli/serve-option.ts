@@ -9,6 +9,12 @@ export const serveOptions = {
     default:
       "a service manager's, else /run/shale/shale.sock for root, $XDG_RUNTIME_DIR/shale/shale.sock for others",
   },
+  'containerd-address': {
+    kind: 'text',
+    value: 'SOCKET',
+    help: "containerd's own socket: layers come from its content store, and go there",
+    default: '/run/containerd/containerd.sock',
+  },
   metrics: {
     kind: 'text',
     value: 'HOST:PORT|unix:SOCKET',

@@ -1,6 +1,8 @@
 import { isAbsolute, join, resolve } from 'node:path';
+import type { LayerLimits } from '../engine/limits.ts';
 import { openServed, type Served, type ServedOptions } from '../engine/serve/open.ts';
 import { findRuntimeRoot, findWatchdogInterval, notifyServiceManager, takeListeners } from '../host/index.ts';
+import { ContainerdDiffer } from './containerd-differ.ts';
 import { DaemonError } from './error.ts';
 import type { ListenAddress } from './listen.ts';
 import type { Log } from './log.ts';
@@ -11,6 +13,9 @@ import { asShaleError } from './status.ts';
 export interface ServeOptions extends ServedOptions {
   /** Where the socket is to be; if absent a service manager's, else the usual place. */
   readonly address?: string | undefined;
+  /** The path of containerd's socket, whose content store the diff service reads and writes. It need not be there yet. */
+  readonly containerd: string;
+  readonly limits?: Partial<LayerLimits> | undefined;
   readonly metrics?: MetricsAddress | undefined;
   /** How long calls may go on when the daemon stops, in milliseconds. */
   readonly grace: number;
@@ -25,7 +30,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   const address = findAddress(options.address);
   await using served = await open(options);
   const { snapshots } = served;
-  const daemon = await start({ address, snapshotter: snapshots, metrics: options.metrics, log });
+  const { containerd, limits, metrics } = options;
+  await using differ = new ContainerdDiffer({ served, address: containerd, limits });
+  const daemon = await start({ address, snapshotter: snapshots, differ, metrics, log });
   using _ = watchdog(log);
   log({
     level: 'info',

@@ -1,11 +1,12 @@
 import type { Commands } from './command.ts';
+import { limits } from './shared.ts';
 
 /** The daemon. */
 export const serveCommands = {
   serve: {
     summary: 'serve snapshots to containerd, on a unix socket',
     description: [
-      "Offers containerd's snapshots service (and its diff service), by gRPC, so that containerd has Shale as a proxy plugin: ctr, nerdctl and " +
+      "Offers containerd's snapshots and diff services, by gRPC, so that containerd has Shale as a proxy plugin: ctr, nerdctl and " +
         'Kubernetes then keep their snapshots with Shale. How to set containerd up is in doc/containerd.md.',
       'Only the user who runs the daemon can connect. It keeps its snapshots in ROOT/containerd, apart from those of shale snapshot, for containerd removes ' +
         'what it does not know. Two daemons cannot serve one root.',
@@ -16,9 +17,9 @@ export const serveCommands = {
     ],
     operands: [],
     options: [
-      'address',
-      'root',
-      ...(['driver', 'driver-option', 'metrics', 'stop-timeout', 'log-format', 'log-level'] as const),
+      ...(['address', 'containerd-address', 'root', 'driver', 'driver-option'] as const),
+      ...(['metrics', 'stop-timeout', 'log-format', 'log-level'] as const),
+      ...limits,
     ],
     refinements: { driver: { default: 'the one that has been used, else the best that works here' } },
     examples: [

@@ -1,5 +1,6 @@
 import { parseMetricsAddress, serve } from '../../daemon/index.ts';
 import type { Invocation } from '../command/index.ts';
+import { readLimits } from '../image-options.ts';
 import { createLog } from '../log.ts';
 import { readPairs } from '../snapshot/options.ts';
 
@@ -11,6 +12,8 @@ export async function run({ values, signal }: Invocation): Promise<number> {
   await serve({
     ...{ address, root, driver },
     settings: readPairs(values['driver-option'], '--driver-option', 'serve'),
+    containerd: values['containerd-address'] ?? '/run/containerd/containerd.sock',
+    limits: readLimits(values),
     metrics: metrics === undefined ? undefined : parseMetricsAddress(metrics),
     grace: values['stop-timeout'] ?? usualGrace,
     log: createLog({ format, level }),
