@@ -75,10 +75,15 @@ export async function startFixture(options: Partial<DaemonOptions> = {}): Promis
   };
 }
 
+const scratches = new Set<string>();
+process.once('exit', () => {
+  for (const scratch of scratches) rmSync(scratch, { recursive: true, force: true });
+});
+
 /** Gone with the process. Short, for the path of a unix socket has 107 bytes. */
 export function makeScratch(): string {
   const scratch = realpathSync(mkdtempSync(path.join(tmpdir(), 'shale-daemon-')));
-  process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+  scratches.add(scratch);
   return scratch;
 }
 

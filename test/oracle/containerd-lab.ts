@@ -2,7 +2,7 @@
  * A containerd of its own for one test, with Shale as its snapshotter: sockets, state and images are below a temporary directory, and all of it is gone after the
  * test, containers included. Tests that use it skip without the tools: `{ skip: requires(containerdLab) }`.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -26,6 +26,25 @@ export const containerdLab = {
   root: true,
   mounts: ['overlay'],
 };
+
+/**
+ * A containerd that lets a proxy plugin apply layers: the one in the directory SHALE_CONTAINERD, else the machine's own if it is new enough. `.ci/run`
+ * unpacks one beside the machine's.
+ */
+export function findNewContainerd(): {
+  readonly programs: string | undefined;
+  readonly skip: string | false;
+} {
+  const programs = process.env.SHALE_CONTAINERD;
+  if (programs !== undefined) return { programs, skip: false };
+  const { stdout = '' } = spawnSync('containerd', ['--version'], { encoding: 'utf8' });
+  const [, ...version] = / v?(\d+)\.(\d+)\.(\d+)/.exec(stdout) ?? [];
+  const [major = 0, minor = 0, patch = 0] = version.map(Number);
+  const isNew = major > 1 || minor > 7 || (minor === 7 && patch >= 10);
+  const reason = 'needs containerd 1.7.10, here or in the directory SHALE_CONTAINERD';
+  if (!isNew && process.env.SHALE_REQUIRE_ALL) throw new Error(`${reason}; .ci/run must bring it`);
+  return { programs, skip: isNew ? false : reason };
+}
 
 export interface LabOptions {
   /** The directory of another containerd's programs than the machine's own. */
