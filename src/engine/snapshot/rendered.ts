@@ -22,7 +22,11 @@ export interface WantedLayer {
  * Makes a committed snapshot of a layer that the cache has, so that nobody has to fetch it: of one of its images the layers up to this one must have the chainID. It is
  * verified as any layer is. False if the cache does not have it.
  */
-export async function findRendered(snapshots: Snapshots, store: Store, wanted: WantedLayer): Promise<boolean> {
+export async function findRendered(
+  snapshots: Snapshots,
+  store: Store,
+  wanted: WantedLayer,
+): Promise<boolean> {
   const { chainId, parent, namespace = 'shale', signal } = wanted;
   const layer = findLayer(store, chainId);
   const location = layer && store.findBlob(layer.digest, layer.size);
@@ -44,7 +48,7 @@ export async function findRendered(snapshots: Snapshots, store: Store, wanted: W
 
 function findLayer(store: Store, chainId: string): StoredLayer | undefined {
   for (const { layers } of store.images()) {
-    const position = chainIds(layers.map(({ diffId }) => diffId)).findIndex(id => id === chainId);
+    const position = chainIds(layers.map(({ diffId }) => diffId)).indexOf(chainId);
     if (position >= 0) return layers[position];
   }
   return undefined;
