@@ -5,8 +5,8 @@ import { ErofsError } from '../erofs/error.ts';
 import { type ErofsImage, openErofs } from '../erofs/image.ts';
 import type { DeviceSlot } from '../erofs/superblock-reader.ts';
 import { isErrno } from '../error/index.ts';
+import { ImageFile } from '../host/image-file.ts';
 import { printable } from '../tree/index.ts';
-import { ImageFile } from './image-file.ts';
 
 /** An EROFS image that is a file, with the files beside it that hold the contents of its files, if it has such. */
 export class ErofsFile implements Disposable {

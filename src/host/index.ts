@@ -39,11 +39,13 @@ export {
 export { HostError, systemError, throwIfAborted } from './error.ts';
 export { countOwnBytes } from './extents.ts';
 export { createFifos } from './fifo.ts';
+export { accessFile } from './file-access.ts';
 export { findFilesystemName } from './filesystem-name.ts';
 export { findProgram } from './find-program.ts';
 export { enableFsverity, measureFsverity } from './fs-verity.ts';
 export { type FuseMount, findFuseObstacle, mountFuse } from './fuse.ts';
 export { handOver } from './hand-over.ts';
+export { ImageFile } from './image-file.ts';
 export { descriptorPath } from './inheritance.ts';
 export { isImmutable, setImmutable } from './inode-flags.ts';
 export { hasLibc, pathBytes } from './libc.ts';

@@ -30,7 +30,16 @@
  * engine's overlay shows the same; a count that is too high makes programs look twice, no more. A merged directory's is 1.
  */
 export { createHead } from './head.ts';
-export { isMarker, isOpaque, isWhiteout, type OverlayXattrs } from './marker.ts';
+export {
+  hideMarkers,
+  isMarker,
+  isOpaque,
+  isWhiteout,
+  markOpaque,
+  markOrigin,
+  type OverlayXattrs,
+  whiteout,
+} from './marker.ts';
 export {
   maximumLowers,
   type OverlayPlan,
@@ -40,3 +49,4 @@ export {
 } from './plan.ts';
 export { type ProjectOptions, projectLayer } from './projection.ts';
 export { type Stacked, stackTrees } from './stack.ts';
+export { treeOfStack } from './stack-tree.ts';

@@ -21,6 +21,7 @@
 export { bytesSource, type ImageSource } from '../bytes/image-source.ts';
 export { BlockWriter, type BlockWriterOptions } from './block-writer.ts';
 export { compressorOptions, type SquashfsCompression } from './compressor.ts';
+export type { ReadContent } from './content-writer.ts';
 export { emptyFile, type FileData, type FragmentBlock } from './data.ts';
 export type { StoredEntry } from './directory-reader.ts';
 export { SquashfsError } from './error.ts';
@@ -29,3 +30,4 @@ export type { StoredDirectory, StoredFile, StoredInode } from './inode-reader.ts
 export { type Superblock, superblockSize } from './layout.ts';
 export type { TableOutput } from './metadata-writer.ts';
 export { paddedSize, type TableOptions, writeTables } from './table-writer.ts';
+export { TreeImage, type TreeImageOptions, type TreeImageOutput } from './tree-image.ts';

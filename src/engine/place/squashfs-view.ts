@@ -1,8 +1,8 @@
+import { ImageFile } from '../../host/image-file.ts';
 import { SquashfsError } from '../../squashfs/error.ts';
 import { openSquashfs, type SquashfsImage } from '../../squashfs/image.ts';
 import type { StoredInode } from '../../squashfs/inode-reader.ts';
 import type { ByteString } from '../../tree/index.ts';
-import { ImageFile } from '../image-file.ts';
 import type { Description, View } from './view.ts';
 
 /** An image of which only those directories are read that are looked into. Each can be listed once: an image may be a trap. */

@@ -4,7 +4,7 @@ import { readSmall } from '../../content/location.ts';
 import { ErofsError } from '../../erofs/error.ts';
 import { type ErofsImage, openErofs } from '../../erofs/image.ts';
 import { isErrno, ShaleError, wrapErrno } from '../../error/index.ts';
-import { ImageFile } from '../image-file.ts';
+import { ImageFile } from '../../host/image-file.ts';
 import { manifestName, type StackManifest } from './manifest.ts';
 import { parseStack } from './parse.ts';
 

@@ -1,17 +1,13 @@
 import { ErofsError } from '../../erofs/error.ts';
 import { type ErofsImage, TreeBudget, type TreeData } from '../../erofs/index.ts';
-import { isMarker, isOpaque, type Stacked, stackTrees } from '../../overlay/index.ts';
+import { isMarker, isOpaque, stackTrees, treeOfStack } from '../../overlay/index.ts';
 import {
   type ByteString,
-  type DirectoryInode,
   type FileInode,
-  type Inode,
   mapContent,
-  type Node,
   type NodeInode,
   printable,
   type Tree,
-  validateTree,
 } from '../../tree/index.ts';
 import { type OpenedStack, StackImage } from './open.ts';
 
@@ -58,7 +54,7 @@ export class OverlayTree implements Disposable {
       }
     }
     // One is mounted as it is.
-    this.tree = trees.length === 1 ? trees[0]! : treeOf(stackTrees(trees.reverse())!);
+    this.tree = trees.length === 1 ? trees[0]! : treeOfStack(stackTrees(trees.reverse())!);
     this.strange = strange;
     this.#images = images;
     this.#open = open.move();
@@ -85,34 +81,6 @@ function* findStrange(path: ByteString, inode: NodeInode<unknown>, file: string)
     if (isOrigin || (name === 'trusted.overlay.opaque' && isOpaque(inode))) continue;
     yield { path, what: `${printable(name)}, which steers OverlayFS, in ${file}` };
   }
-}
-
-/** Names of one inode of one lower are one file. */
-function treeOf(root: Stacked<LowerContent>): Tree<LowerContent> {
-  const known = new Map<Node<LowerContent>, Inode<LowerContent>>();
-  const pending: {
-    readonly from: Stacked<LowerContent>;
-    readonly children: Map<ByteString, Inode<LowerContent>>;
-  }[] = [];
-  const directoryOf = (from: Stacked<LowerContent>): DirectoryInode<LowerContent> => {
-    const children = new Map<ByteString, Inode<LowerContent>>();
-    pending.push({ from, children });
-    return { ...from.node.inode, type: 'directory', xattrs: from.xattrs, children };
-  };
-  const top = directoryOf(root);
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    for (const [name, child] of next.from.children!) {
-      const { node, xattrs, children } = child;
-      let inode = known.get(node);
-      if (inode === undefined) {
-        inode =
-          children === undefined ? ({ ...node.inode, xattrs } as Inode<LowerContent>) : directoryOf(child);
-        known.set(node, inode);
-      }
-      next.children.set(name, inode);
-    }
-  }
-  return validateTree<LowerContent>(top);
 }
 
 function inFile(error: ErofsError, path: string): ErofsError {

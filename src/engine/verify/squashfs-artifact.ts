@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { ImageFile } from '../../host/image-file.ts';
 import { type FileData, openSquashfs } from '../../squashfs/index.ts';
 import type { FileInode } from '../../tree/index.ts';
-import { ImageFile } from '../image-file.ts';
 import type { Artifact } from './artifact.ts';
 import { digestBytes } from './content-digests.ts';
 import type { Pace } from './pace.ts';

@@ -1,19 +1,15 @@
-import { closeSync, constants, ftruncateSync, openSync, readSync, unlinkSync } from 'node:fs';
-import { createBlockCompressor } from '../../bytes/codec/index.ts';
-import type { RandomAccess } from '../../bytes/random-access.ts';
+import { closeSync, constants, openSync, readSync, unlinkSync } from 'node:fs';
 import { isErrno, Warnings, wrapErrno } from '../../error/index.ts';
-import { missingParent, parallelism, registerUnfinished, writeAll } from '../../host/index.ts';
 import {
-  compressorOptions,
-  emptyFile,
-  paddedSize,
-  type SquashfsCompression,
-  superblockSize,
-  writeTables,
-} from '../../squashfs/index.ts';
-import { mapContent, type Tree, validateTree } from '../../tree/index.ts';
-import { ContentWriter } from './content-writer.ts';
-import { readHostDirectory } from './directory-reader.ts';
+  accessFile,
+  missingParent,
+  parallelism,
+  registerUnfinished,
+  throwIfAborted,
+} from '../../host/index.ts';
+import { type SquashfsCompression, TreeImage } from '../../squashfs/index.ts';
+import { validateTree } from '../../tree/index.ts';
+import { readHostDirectory, type TakeContent } from './directory-reader.ts';
 import { DiskError } from './error.ts';
 
 export interface DirectoryImageOptions {
@@ -28,7 +24,6 @@ export interface DirectoryImageOptions {
 }
 
 const blockSize = 128 * 1024;
-const latest = 2 ** 32 - 1;
 
 /**
  * Makes a squashfs image of a directory of the host: owners, modes, times, xattrs, hardlinks, symlinks and devices as
@@ -44,7 +39,7 @@ export async function renderDirectory(
   const fd = create(out);
   const release = registerUnfinished(() => unlinkSync(out));
   try {
-    await write(directory, fd, options);
+    await write(directory, out, fd, options);
   } catch (error) {
     unlinkSync(out);
     throw wrapErrno(error, `cannot write ${out}`);
@@ -54,33 +49,24 @@ export async function renderDirectory(
   }
 }
 
-async function write(directory: string, fd: number, options: DirectoryImageOptions): Promise<void> {
+async function write(
+  directory: string,
+  out: string,
+  fd: number,
+  options: DirectoryImageOptions,
+): Promise<void> {
   const { compression = 'zstd', level = compression === 'none' ? undefined : 1, signal } = options;
   const { threads = Math.min(parallelism(), 8), warnings = new Warnings() } = options;
-  const head = compressorOptions(compression, level);
-  writeAll(fd, head, superblockSize);
-  await using contents = new ContentWriter({
-    ...{ output: fileAccess(fd), start: superblockSize + head.length },
-    ...{ compression, level, blockSize, threads, signal },
-  });
-  const root = await readHostDirectory(directory, { take: contents.take, warnings, signal });
-  const tree = validateTree(root);
-  const { files, fragments, position } = await contents.finish();
-  const placed = mapContent(tree, ({ size, content }) => (size === 0 ? emptyFile : files[content]!));
-  const compressor = compression === 'none' ? undefined : createBlockCompressor(compression, level);
-  try {
-    const output = appender(fd, position);
-    const modificationTime = newest(tree);
-    const superblock = writeTables(output, placed, fragments, {
-      ...{ compression, level, compressor, blockSize, modificationTime, warnings },
+  const image = { compression, level, blockSize, threads, warnings, check: () => throwIfAborted(signal) };
+  await using contents = new TreeImage(accessFile(fd, out), image);
+  const take: TakeContent = (fd, size) =>
+    contents.take(size, (target, position) => {
+      const length = readSync(fd, target, 0, target.length, position);
+      if (length === 0) throw new DiskError('conflict', 'a file became shorter while it was read');
+      return length;
     });
-    // Data that was taken back may reach further than what was written last.
-    ftruncateSync(fd, output.position);
-    ftruncateSync(fd, paddedSize(output.position));
-    writeAll(fd, superblock, 0);
-  } finally {
-    compressor?.close();
-  }
+  const root = await readHostDirectory(directory, { take, warnings, signal });
+  await contents.finish(validateTree(root));
 }
 
 function create(path: string): number {
@@ -91,39 +77,4 @@ function create(path: string): number {
     if (isErrno(error, 'EEXIST')) throw new DiskError('exists', `${path} exists already`, { cause: error });
     throw missingParent(error, path);
   }
-}
-
-/** What the image says of its own age must depend on nothing but the directory. */
-function newest(tree: Tree<number>): number {
-  let time = 0;
-  for (const { inode } of tree.nodes) time = Math.max(time, inode.mtime.seconds);
-  return Math.min(time, latest);
-}
-
-function fileAccess(fd: number): RandomAccess {
-  return {
-    writeAt(position, chunks) {
-      for (const chunk of chunks) {
-        writeAll(fd, chunk, position);
-        position += chunk.length;
-      }
-    },
-    readAt(position, target) {
-      for (let done = 0; done < target.length; ) {
-        const count = readSync(fd, target, done, target.length - done, position + done);
-        if (count === 0) throw new DiskError('internal', 'an image is shorter than what was written to it');
-        done += count;
-      }
-    },
-  };
-}
-
-function appender(fd: number, start: number) {
-  return {
-    position: start,
-    append(bytes: Uint8Array) {
-      writeAll(fd, bytes, this.position);
-      this.position += bytes.length;
-    },
-  };
 }

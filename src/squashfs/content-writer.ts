@@ -1,14 +1,8 @@
-import { readSync } from 'node:fs';
-import { BlockPool, SlabPool, slabBytes } from '../../bytes/pool/index.ts';
-import type { RandomAccess } from '../../bytes/random-access.ts';
-import { throwIfAborted } from '../../host/index.ts';
-import {
-  BlockWriter,
-  type FileData,
-  type FragmentBlock,
-  type SquashfsCompression,
-} from '../../squashfs/index.ts';
-import { DiskError } from './error.ts';
+import { BlockPool, SlabPool, slabBytes } from '../bytes/pool/index.ts';
+import type { RandomAccess } from '../bytes/random-access.ts';
+import { BlockWriter } from './block-writer.ts';
+import type { SquashfsCompression } from './compressor.ts';
+import type { FileData, FragmentBlock } from './data.ts';
 
 export interface ContentWriterOptions {
   readonly output: RandomAccess;
@@ -17,8 +11,12 @@ export interface ContentWriterOptions {
   readonly level: number | undefined;
   readonly blockSize: number;
   readonly threads: number;
-  readonly signal?: AbortSignal | undefined;
+  /** Called now and then, a slab at a time: what it throws ends the work. */
+  readonly check?: (() => void) | undefined;
 }
+
+/** Fills some of `target` with a file's bytes from `position` on, at least one, and says how many. */
+export type ReadContent = (target: Uint8Array, position: number) => number;
 
 /**
  * Slabs to read into beyond what must stay free for the writer and its threads (ARCHITECTURE, "Why it cannot
@@ -26,21 +24,21 @@ export interface ContentWriterOptions {
  */
 const readAhead = 6;
 
-/** Brings the content of open files into the data area of a squashfs image, a slab at a time. */
+/** Brings the contents of files into the data area of a squashfs image, a slab at a time: for writers that have their files at hand. */
 export class ContentWriter implements AsyncDisposable {
   readonly #slabs: SlabPool;
   readonly #reserve: number;
   readonly #pool: BlockPool;
   readonly #blocks: BlockWriter;
   readonly #failed: Promise<never>;
-  readonly #signal: AbortSignal | undefined;
+  readonly #check: (() => void) | undefined;
   #slab = -1;
   #filled = 0;
   #count = 0;
 
   constructor(options: ContentWriterOptions) {
-    const { compression, level, blockSize, threads, signal } = options;
-    this.#signal = signal;
+    const { compression, level, blockSize, threads, check } = options;
+    this.#check = check;
     this.#reserve = BlockWriter.reserve + 2 * threads;
     this.#slabs = new SlabPool(this.#reserve + BlockWriter.reserve + 2 + readAhead);
     let fail!: (error: unknown) => void;
@@ -64,16 +62,15 @@ export class ContentWriter implements AsyncDisposable {
     });
   }
 
-  /** Reads a file of `size` bytes; the number under which `finish` knows it. DiskError `conflict` if it is shorter. */
-  readonly take = async (fd: number, size: number): Promise<number> => {
+  /** Takes a file of `size` bytes; the number under which `finish` knows it. One at a time. */
+  async take(size: number, read: ReadContent): Promise<number> {
     const number = this.#count++;
     this.#blocks.begin(number, size);
     for (let position = 0; position < size; ) {
       if (this.#slab < 0) await this.#takeSlab();
       const offset = SlabPool.start(this.#slab) + this.#filled;
       const most = Math.min(size - position, slabBytes - this.#filled);
-      const length = readSync(fd, this.#slabs.bytes, offset, most, position);
-      if (length === 0) throw new DiskError('conflict', 'a file became shorter while it was read');
+      const length = read(this.#slabs.bytes.subarray(offset, offset + most), position);
       this.#blocks.data(offset, length);
       position += length;
       this.#filled += length;
@@ -81,7 +78,7 @@ export class ContentWriter implements AsyncDisposable {
     }
     this.#blocks.end();
     return number;
-  };
+  }
 
   async finish(): Promise<{
     files: readonly FileData[];
@@ -95,7 +92,7 @@ export class ContentWriter implements AsyncDisposable {
   async #takeSlab(): Promise<void> {
     // Room for the tails comes before what they are of.
     await this.#race(this.#blocks.ready());
-    throwIfAborted(this.#signal);
+    this.#check?.();
     const asked = new Promise<number>(give => this.#slabs.request(() => this.#reserve, give));
     this.#slab = await this.#race(asked);
     this.#filled = 0;
