@@ -1,0 +1,37 @@
+import { isOpaque, isWhiteout, markOpaque, markOrigin, whiteout } from '../../../overlay/index.ts';
+import type { ByteString, DirectoryInode, Inode, Xattrs } from '../../../tree/index.ts';
+import type { Directory } from './rebuild.ts';
+
+/** OverlayFS's xattrs that are of this mount; what stands behind the second prefix is of an overlay inside of it, escaped. */
+const own = 'trusted.overlay.';
+const escaped = 'trusted.overlay.overlay.';
+
+/** Without OverlayFS's own. Those that programs have set in `user.overlay.` mean nothing to root's mounts, and stay. */
+export function plainXattrs(xattrs: Xattrs): Xattrs {
+  for (const name of xattrs.keys()) if (isOwn(name)) return new Map([...xattrs].filter(([each]) => !isOwn(each)));
+  return xattrs;
+}
+
+function isOwn(name: ByteString): boolean {
+  return name.startsWith(own) && !name.startsWith(escaped);
+}
+
+/**
+ * A directory of a layer with the marks that it needs and no others: that it is opaque, or else, if it holds whiteouts, an origin. The kernel's own
+ * origins name inodes of another filesystem, and would make each layer's bytes another's.
+ */
+export function markDirectory<C>(
+  inode: Directory,
+  children: ReadonlyMap<ByteString, Inode<C>>,
+  opaque = isOpaque(inode),
+): DirectoryInode<C> {
+  let xattrs = plainXattrs(inode.xattrs);
+  if (opaque) xattrs = markOpaque(xattrs, 'trusted');
+  else if ([...children.values()].some(isWhiteout)) xattrs = markOrigin(xattrs, 'trusted');
+  return { ...inode, type: 'directory', xattrs, children };
+}
+
+/** All whiteouts of a layer are one inode: which of them the kernel has linked does not matter. */
+export function markLeaf<C>(inode: Exclude<Inode<C>, DirectoryInode<C>>): Inode<C> {
+  return isWhiteout(inode) ? whiteout : { ...inode, xattrs: plainXattrs(inode.xattrs) };
+}
