@@ -37,6 +37,7 @@ export {
   umask,
 } from './environment.ts';
 export { HostError, systemError, throwIfAborted } from './error.ts';
+export { checkDiskSize, createExt4, createSparse, type Ext4Options, leastDisk, mostDisk } from './ext4.ts';
 export { countOwnBytes } from './extents.ts';
 export { createFifos } from './fifo.ts';
 export { accessFile } from './file-access.ts';

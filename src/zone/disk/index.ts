@@ -11,10 +11,11 @@
  * belongs to one zone at a time; the lock goes with the descriptor, so a hypervisor that inherits it keeps the disk
  * when Shale is gone.
  */
+
+export { leastDisk, mostDisk } from '../../host/index.ts';
 export { type AttachedVolume, type AttachOptions, attachVolume } from './attach.ts';
 export { type DirectoryImageOptions, renderDirectory } from './directory-image.ts';
 export { DiskError } from './error.ts';
-export { leastDisk, mostDisk } from './ext4.ts';
 export {
   createJournal,
   type JournalRecord,

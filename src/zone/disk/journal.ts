@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { wrapErrno } from '../../error/index.ts';
+import { createSparse } from '../../host/ext4.ts';
 import { DiskError } from './error.ts';
-import { createSparse } from './ext4.ts';
 
 /** Bytes of a journal unless configured. */
 export const journalSize = 1024 * 1024;

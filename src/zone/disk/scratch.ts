@@ -1,4 +1,4 @@
-import { createExt4 } from './ext4.ts';
+import { createExt4 } from '../../host/ext4.ts';
 
 /**
  * A disk for what a zone writes, which dies with it: an empty sparse ext4 without a journal, `bytes` large. Made in a

@@ -13,6 +13,8 @@ import {
 import { join } from 'node:path';
 import { isErrno, wrapErrno } from '../../error/index.ts';
 import {
+  checkDiskSize,
+  createExt4,
   type ExistingLock,
   type LockMode,
   registerUnfinished,
@@ -22,7 +24,6 @@ import {
   withTemporaryName,
 } from '../../host/index.ts';
 import { DiskError } from './error.ts';
-import { checkDiskSize, createExt4 } from './ext4.ts';
 import { lockDisk } from './lock.ts';
 import { isVolumeName } from './volume.ts';
 

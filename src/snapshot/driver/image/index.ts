@@ -16,4 +16,4 @@
 export { foldLayers } from './fold.ts';
 export { ImageDriver, type ImageDriverOptions, type LowerDirectories } from './image-driver.ts';
 export { ImageMounts } from './image-mounts.ts';
-export { openLayer, type OpenLayer, type LayerTree } from './open-layer.ts';
+export { type LayerTree, type OpenLayer, openLayer } from './open-layer.ts';

@@ -8,7 +8,8 @@ const escaped = 'trusted.overlay.overlay.';
 
 /** Without OverlayFS's own. Those that programs have set in `user.overlay.` mean nothing to root's mounts, and stay. */
 export function plainXattrs(xattrs: Xattrs): Xattrs {
-  for (const name of xattrs.keys()) if (isOwn(name)) return new Map([...xattrs].filter(([each]) => !isOwn(each)));
+  for (const name of xattrs.keys())
+    if (isOwn(name)) return new Map([...xattrs].filter(([each]) => !isOwn(each)));
   return xattrs;
 }
 

@@ -33,8 +33,12 @@ export async function readUpper(
 function refuseSteering({ inode, path }: Node<PathContent>, upper: string): void {
   const name = steering.find(each => inode.xattrs.has(each));
   if (name === undefined) return;
-  throw new SnapshotError('unsupported', `${upper}: /${printable(path)} has ${name}, which means nothing in a layer`, {
-    detail: { path: printable(path), upper, name },
-    hint: 'mount snapshots with redirect_dir=nofollow and metacopy=off, as their mounts say',
-  });
+  throw new SnapshotError(
+    'unsupported',
+    `${upper}: /${printable(path)} has ${name}, which means nothing in a layer`,
+    {
+      detail: { path: printable(path), upper, name },
+      hint: 'mount snapshots with redirect_dir=nofollow and metacopy=off, as their mounts say',
+    },
+  );
 }

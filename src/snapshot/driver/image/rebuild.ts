@@ -18,9 +18,7 @@ export interface Making<A, B> {
 
 /** The same: the inodes of all nodes, by their positions. */
 export function rebuildAll<A, B>({ nodes }: Tree<A>, make: Making<A, B>): (Inode<B> | undefined)[] {
-  const made = nodes.map(node =>
-    node.inode.type === 'directory' ? undefined : make.leaf(node.inode, node),
-  );
+  const made = nodes.map(node => (node.inode.type === 'directory' ? undefined : make.leaf(node.inode, node)));
   // From the leaves up: nodes come before what they hold.
   for (let index = nodes.length - 1; index >= 0; index -= 1) {
     const { inode, entries } = nodes[index]!;

@@ -134,4 +134,5 @@ function openFile(path: string): number {
     throw wrapErrno(error, `cannot open ${path}`);
   }
 }
+
 export type { OpenLayer };

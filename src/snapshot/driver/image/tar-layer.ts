@@ -53,7 +53,10 @@ export async function extractTar(
   }
   throwIfAborted(signal);
   if (!parser.finish().terminated) {
-    warnings.add({ code: 'tar-unterminated', message: 'the archive has no end blocks, or not all of its padding' });
+    warnings.add({
+      code: 'tar-unterminated',
+      message: 'the archive has no end blocks, or not all of its padding',
+    });
   }
   return { entries: reader.entries, diffId: parseDigest(`sha256:${hash.digest('hex')}`) };
 }

@@ -60,7 +60,8 @@ export async function writeLayer(
   } finally {
     closeSync(file);
   }
-  const dataOf = ({ size, content }: FileInode<ReadableContent>) => (size === 0 ? emptyFile : places.get(content)!);
+  const dataOf = ({ size, content }: FileInode<ReadableContent>) =>
+    size === 0 ? emptyFile : places.get(content)!;
   using output = new ImageOutput(path, layout.end);
   const identity = hash.digest();
   output.finish(writeErofs(output, tree, { blockSize: blockBytes, identity, dataOf, warnings }));

@@ -1,8 +1,10 @@
 import { closeSync, constants, ftruncateSync, openSync, rmSync } from 'node:fs';
-import { isErrno, wrapErrno } from '../../error/index.ts';
-import { findProgram, missingParent, type ProgramResult, runProgram } from '../../host/index.ts';
-import { printable } from '../../tree/index.ts';
-import { DiskError } from './error.ts';
+import { isErrno, wrapErrno } from '../error/index.ts';
+import { printable } from '../tree/index.ts';
+import { missingParent } from './atomic-file.ts';
+import { HostError } from './error.ts';
+import { findProgram } from './find-program.ts';
+import { type ProgramResult, runProgram } from './program.ts';
 
 /** Sizes of an ext4 that Shale makes, in bytes. Below, there is hardly room for anything but its tables. */
 export const leastDisk = 4 * 1024 * 1024;
@@ -33,7 +35,7 @@ const prezeroed = 'assume_storage_prezeroed=1';
 
 /**
  * Makes a sparse file with an empty ext4 in it, readable by its owner only; nothing is left of it after a failure.
- * DiskError `invalid` for a size that cannot be, `not-found` where there is no mkfs.ext4, `exists` if the name is
+ * HostError `invalid` for a size that cannot be, `not-found` where there is no mkfs.ext4, `exists` if the name is
  * taken.
  */
 export async function createExt4(path: string, options: Ext4Options): Promise<void> {
@@ -48,23 +50,23 @@ export async function createExt4(path: string, options: Ext4Options): Promise<vo
   }
 }
 
-/** A size that an ext4 of ours can have, in whole blocks; DiskError `invalid` otherwise. */
+/** A size that an ext4 of ours can have, in whole blocks; HostError `invalid` otherwise. */
 export function checkDiskSize(bytes: number): number {
   if (Number.isSafeInteger(bytes) && bytes >= leastDisk && bytes <= mostDisk) return bytes - (bytes % 4096);
-  throw new DiskError('invalid', `a disk cannot have ${bytes} bytes`, {
+  throw new HostError('invalid', `a disk cannot have ${bytes} bytes`, {
     detail: { size: bytes, least: leastDisk, most: mostDisk },
     hint: `give a size from 4 MiB to 16 TiB: it takes only as much room as is written to it`,
   });
 }
 
-/** An empty file of a size that takes no room, its owner's alone. DiskError `exists`, ShaleError of the errno. */
+/** An empty file of a size that takes no room, its owner's alone. HostError `exists`, ShaleError of the errno. */
 export function createSparse(path: string, size: number): void {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
   let fd: number;
   try {
     fd = openSync(path, flags, 0o600);
   } catch (error) {
-    if (isErrno(error, 'EEXIST')) throw new DiskError('exists', `${path} exists already`, { cause: error });
+    if (isErrno(error, 'EEXIST')) throw new HostError('exists', `${path} exists already`, { cause: error });
     throw missingParent(error, path);
   }
   try {
@@ -101,16 +103,16 @@ function owner({ owner = { uid: 0, gid: 0 } }: Ext4Options): string {
 async function run(words: readonly string[], signal: AbortSignal | undefined): Promise<ProgramResult> {
   const program = findProgram('mkfs.ext4');
   if (program !== undefined) return await runProgram(program, words, { signal });
-  throw new DiskError('not-found', 'making a disk needs mkfs.ext4, which is not there', {
+  throw new HostError('not-found', 'making a disk needs mkfs.ext4, which is not there', {
     detail: { program: 'mkfs.ext4' },
-    hint: 'install e2fsprogs, or do without a disk: a zone keeps its changes in memory by default',
+    hint: 'install e2fsprogs, or do without a disk',
   });
 }
 
-function failed(path: string, { status, killedBy, stderr }: ProgramResult): DiskError {
+function failed(path: string, { status, killedBy, stderr }: ProgramResult): HostError {
   const said = printable(stderr.toString('latin1').trim().slice(0, 500));
   const full = /no space left/i.test(said);
-  return new DiskError(full ? 'exhausted' : 'unavailable', `mkfs.ext4 could not format ${path}: ${said}`, {
+  return new HostError(full ? 'exhausted' : 'unavailable', `mkfs.ext4 could not format ${path}: ${said}`, {
     detail: { path, status, killedBy },
     ...(full && { hint: 'make room on the disk that holds it' }),
   });
