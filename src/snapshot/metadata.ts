@@ -17,6 +17,9 @@ export interface Abandoned {
   readonly removed: readonly number[];
 }
 
+/** Whoever unpacks a layer says with this label for which chain of layers it is (containerd's unpacker does). */
+const layerLabel = 'containerd.io/snapshot.ref';
+
 /** The tree of snapshots, in a database. Every method is one transaction, and durable when it returns. SnapshotErrors as `Snapshotter` has them. */
 export class Metadata implements Disposable {
   readonly #database: SnapshotDatabase;
@@ -60,7 +63,13 @@ export class Metadata implements Disposable {
   /** As a driver is told of it. */
   describe(id: number, kind: SnapshotKind): DriverSnapshot {
     const parent = this.#database.first('SELECT parent FROM snapshot WHERE id = ?', id)?.parent;
-    return { id, kind, parents: this.chain(parent as number | null | undefined) };
+    const isForLayer =
+      this.#database.first('SELECT name FROM label WHERE snapshot = ? AND name = ?', id, layerLabel) !==
+      undefined;
+    return {
+      ...{ id, kind, parents: this.chain(parent as number | null | undefined) },
+      ...(isForLayer && { purpose: 'layer' }),
+    };
   }
 
   /** The committed snapshot of this key and those below it, nearest first: what one that is based on it has as parents. */
@@ -104,7 +113,7 @@ export class Metadata implements Disposable {
         ...[key, kind, this.#self, below?.id ?? null, now, now],
       );
       this.#setLabels(id, labels);
-      return { id, kind, parents: below?.chain ?? [] };
+      return this.describe(id, kind);
     });
   }
 
@@ -139,7 +148,8 @@ export class Metadata implements Disposable {
       const { state } = this.#database.first('SELECT state FROM snapshot WHERE id = ?', id)!;
       if (state !== 'ready') throw busy(key);
       this.#requireFree(name);
-      let parents = this.describe(id, 'active').parents;
+      const { purpose, ...described } = this.describe(id, 'active');
+      let { parents } = described;
       const rebased = parent !== undefined && parent !== info.parent;
       if (rebased) {
         if (info.parent !== undefined) {
@@ -159,7 +169,7 @@ export class Metadata implements Disposable {
         this.#self,
         id,
       );
-      return { id, kind: 'active', parents, rebased };
+      return { id, kind: 'active', parents, purpose, rebased };
     });
   }
 

@@ -26,10 +26,12 @@ export interface SealOptions {
   /** The fs-verity digest that the file should have, `sha256:…`; computed if not given, once the kernel has its own. */
   readonly expected?: string | undefined;
   readonly jobs?: number | undefined;
+  /** Both if absent. */
+  readonly steps?: readonly SealStep[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-type Step = 'fsverity' | 'immutable';
+export type SealStep = 'fsverity' | 'immutable';
 
 /**
  * Has the filesystem keep a finished file as it is: enables fs-verity, and sets the immutable flag; each as far as the filesystem and our
@@ -40,11 +42,11 @@ type Step = 'fsverity' | 'immutable';
  * file is not what it should be, or reads differently now. `not-found` and the like.
  */
 export async function sealFile(path: string, options: SealOptions = {}): Promise<Sealed> {
-  const { expected, ...measuring } = options;
+  const { expected, steps = ['fsverity', 'immutable'], ...measuring } = options;
   const wanted = expected === undefined ? undefined : parseFsverityDigest(expected);
   throwIfAborted(options.signal);
   using file = new ReadOnly(path);
-  const fsverity = attempt(path, 'fsverity', () => {
+  const fsverity = attempt(path, steps, 'fsverity', () => {
     if (!isEnabled(file.fd)) enableFsverity(file.fd);
   });
   if (fsverity.done) {
@@ -60,13 +62,13 @@ export async function sealFile(path: string, options: SealOptions = {}): Promise
       );
     }
   }
-  return { fsverity, immutable: attempt(path, 'immutable', () => setImmutable(file.fd, 'set')) };
+  return { fsverity, immutable: attempt(path, steps, 'immutable', () => setImmutable(file.fd, 'set')) };
 }
 
 /** Clears the immutable flag, so that the file can be removed. Where there is none, that is done already. */
 export function unsealFile(path: string): SealOutcome {
   using file = new ReadOnly(path);
-  return attempt(path, 'immutable', () => {
+  return attempt(path, ['immutable'], 'immutable', () => {
     try {
       if (!isImmutable(file.fd)) return;
     } catch (error) {
@@ -107,7 +109,8 @@ class ReadOnly implements Disposable {
   }
 }
 
-function attempt(path: string, step: Step, work: () => void): SealOutcome {
+function attempt(path: string, steps: readonly SealStep[], step: SealStep, work: () => void): SealOutcome {
+  if (!steps.includes(step)) return { done: false, reason: 'it was not asked for' };
   try {
     work();
     return { done: true };
@@ -119,7 +122,7 @@ function attempt(path: string, step: Step, work: () => void): SealOutcome {
 }
 
 /** What stands in the way, where that is a property of the place or of who we are. */
-function findReason(error: unknown, path: string, step: Step): string | undefined {
+function findReason(error: unknown, path: string, step: SealStep): string | undefined {
   const own = step === 'fsverity';
   if (isErrno(error, 'ENOSYS')) return 'needs the C library, through koffi';
   if (isErrno(error, 'ENOTTY', 'EOPNOTSUPP', 'ENOTSUP')) {

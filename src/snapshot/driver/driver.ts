@@ -24,6 +24,16 @@ export interface DriverSnapshot {
   readonly parents: readonly number[];
   /** Of one that is committed: it was created without these parents, and what was applied to it could not know them. */
   readonly rebased?: boolean | undefined;
+  /**
+   * `layer`: it was prepared to have a layer applied to it, and be committed. Its mounts must be right all the same, but a driver that has to work for
+   * good ones need not do that work for each layer of an image.
+   */
+  readonly purpose?: 'layer' | undefined;
+}
+
+/** A layer that somebody else has made in the form that a driver keeps layers in. */
+export interface LayerFile {
+  readonly path: string;
 }
 
 /** A directory into which a layer is to be applied. Disposing it unmounts what had to be mounted for it. */
@@ -90,6 +100,13 @@ export interface Driver extends AsyncDisposable {
     archive: AsyncIterable<Uint8Array>,
     options: LayerApplyOptions,
   ): Promise<void>;
+  /**
+   * Takes a layer that is a file in the driver's own form (`layerForm`), by a link where that can be: the file never changes again. The caller vouches for it, and
+   * that it shows right on the snapshot's parents. `conflict` if something was written to the snapshot.
+   */
+  adoptLayer?(snapshot: DriverSnapshot, file: LayerFile): Promise<void>;
+  /** What `adoptLayer` takes: `erofs-layer` is what `src/stack` makes of a layer, for overlays of root. */
+  readonly layerForm?: 'erofs-layer' | undefined;
   /** Whether a snapshot that was created without a parent may be given one when it is committed. */
   readonly canRebase: boolean;
 }

@@ -51,15 +51,23 @@ export class ImageMounts {
     for (const mount of wanted) if (!mounted.has(byteString(mount.target))) await this.#mount(mount);
   }
 
-  /** Unmounts what `targets` names, called once nobody can come between. What is in use (as a working directory, say) stays until the next time. */
-  async release(targets: () => readonly string[]): Promise<void> {
+  areMounted(targets: readonly string[]): boolean {
+    const mounted = new Set(listMounts().map(({ target }) => target));
+    return targets.every(target => mounted.has(byteString(target)));
+  }
+
+  /** Unmounts what `targets` names, called once nobody can come between. What is in use (as a working directory, say) stays until the next time, or with `lazily` until its last user goes. */
+  async release(
+    targets: () => readonly string[],
+    { lazily = false }: { readonly lazily?: boolean } = {},
+  ): Promise<void> {
     using _lock = await waitForLock(join(this.#root, 'lock'));
     const unused = new Set(targets().map(byteString));
     if (unused.size === 0) return;
     for (const { target } of listMounts().reverse()) {
       if (!unused.has(target)) continue;
       try {
-        unmount(target);
+        unmount(target, { lazily });
       } catch (error) {
         if (!isErrno(error, 'EBUSY', 'EINVAL')) throw wrapErrno(error, `cannot unmount ${target}`);
       }

@@ -13,7 +13,15 @@
  *
  * Files appear by rename, after fsync. What a crash leaves is called `….new`, and is overwritten by the next try.
  */
-export { foldLayers } from './fold.ts';
-export { ImageDriver, type ImageDriverOptions, type LowerDirectories } from './image-driver.ts';
-export { ImageMounts } from './image-mounts.ts';
-export { type LayerTree, type OpenLayer, openLayer } from './open-layer.ts';
+export { buildOnce } from './build-once.ts';
+export { commonSettings, readCommon } from './common-settings.ts';
+export { FallbackLowers } from './fallback-lowers.ts';
+export { ImageDriver, type ImageDriverOptions } from './image-driver.ts';
+export { type Backing, type ImageMount, ImageMounts } from './image-mounts.ts';
+export { LayerPlaces } from './layer-places.ts';
+export type { LowerDirectories } from './lower-directories.ts';
+export { type LayerContent, type OpenLayer, openLayer } from './open-layer.ts';
+export { probeImage, writeEmptyLayer } from './probe-image.ts';
+export { stackLayers } from './stack-layers.ts';
+export { StackedLowers } from './stacked-lowers.ts';
+export { UpperDirectories } from './upper-directory.ts';

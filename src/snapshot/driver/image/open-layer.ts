@@ -18,6 +18,7 @@ export interface OpenLayer extends Disposable {
   readonly path: string;
   /** Bytes, as a device of another image counts them. */
   readonly size: number;
+  readonly uuid: Uint8Array;
   /** What its root directory is. */
   readonly root: NodeInode<unknown>;
   /** `layer` is what its contents say of themselves. */
@@ -33,6 +34,7 @@ export function openLayer(path: string): OpenLayer {
   return {
     path,
     size: source.size,
+    uuid: image.superblock.uuid,
     root: locate(path, () => ({ ...image.root, xattrs: image.xattrs(image.root) })),
     tree: (layer = 0) => locate(path, () => readTree(image, layer)),
     [Symbol.dispose]: () => opened.dispose(),

@@ -1,0 +1,49 @@
+import type { Driver, DriverFactory, DriverOptions } from '../driver.ts';
+import {
+  commonSettings,
+  ImageDriver,
+  ImageMounts,
+  LayerPlaces,
+  probeImage,
+  readCommon,
+  StackedLowers,
+  UpperDirectories,
+  writeEmptyLayer,
+} from '../image/index.ts';
+import { readSettings } from '../settings.ts';
+import { MergedLowers } from './merged-lowers.ts';
+
+/**
+ * Layers as files that the kernel mounts, and OverlayFS stacks: a layer costs one inode, is never changed by whoever it is that may write to directories, and can be
+ * the very file of the cache. Settings:
+ *
+ *     merged=auto|yes|no         a chain of layers as one filesystem of metadata over the layers' files; `auto`: from 32 layers on
+ *     upper=none|SIZE            what is written goes to a directory, or to a disk (a sparse file, ext4) of this size for each snapshot
+ *     mount=auto|file|loop       layers as files (Linux 6.12), or through loop devices
+ *     verity=auto|no             fs-verity where the filesystem has it: the kernel checks what it reads of a layer
+ *     immutable=no|yes           the immutable flag on committed layers, too
+ */
+export const erofs: DriverFactory = {
+  async probe(options) {
+    const { backing } = read(options);
+    return await probeImage(options.root, 'erofs', backing, writeEmptyLayer);
+  },
+  async open(options): Promise<Driver> {
+    const { merged, diskBytes, backing, seal } = read(options);
+    const places = new LayerPlaces(options.root);
+    const mounts = new ImageMounts(places.root, backing);
+    const uppers = new UpperDirectories(places, mounts, diskBytes);
+    const plainLowers = new StackedLowers(places, mounts);
+    const from = merged === 'auto' ? mergedFrom : merged === 'yes' ? 'always' : 'never';
+    const lowers = new MergedLowers(places, mounts, plainLowers, from);
+    return new ImageDriver({ name: 'erofs', places, mounts, uppers, lowers, plainLowers, seal });
+  },
+};
+
+/** With so many layers a lookup of a name that is not there costs more than making the merged image did. */
+const mergedFrom = 32;
+
+function read(options: DriverOptions) {
+  const settings = readSettings('erofs', options, { merged: ['auto', 'yes', 'no'], ...commonSettings });
+  return { merged: settings.merged, ...readCommon(settings) };
+}

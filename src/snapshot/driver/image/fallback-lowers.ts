@@ -1,0 +1,33 @@
+import { ShaleError } from '../../../error/index.ts';
+import type { LowerDirectories } from './lower-directories.ts';
+
+/** One way of showing layers where the kernel has it, else another. */
+export class FallbackLowers implements LowerDirectories {
+  readonly #first: LowerDirectories;
+  readonly #second: LowerDirectories;
+  #hasFirst = true;
+
+  constructor(first: LowerDirectories, second: LowerDirectories) {
+    this.#first = first;
+    this.#second = second;
+  }
+
+  async show(chain: readonly number[], signal?: AbortSignal): Promise<readonly string[]> {
+    try {
+      if (this.#hasFirst) return await this.#first.show(chain, signal);
+    } catch (error) {
+      if (!(error instanceof ShaleError) || error.code !== 'unsupported') throw error;
+      this.#hasFirst = false;
+    }
+    return await this.#second.show(chain, signal);
+  }
+
+  mountPoints(id: number): readonly string[] {
+    return [...this.#first.mountPoints(id), ...this.#second.mountPoints(id)];
+  }
+
+  forget(id: number): void {
+    this.#first.forget(id);
+    this.#second.forget(id);
+  }
+}
