@@ -1,8 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { Warnings, wrapErrno } from '../../../error/index.ts';
-import { createExt4, removeTree } from '../../../host/index.ts';
-import { Losses } from '../../../render/directory/losses.ts';
-import { Metadata } from '../../../render/directory/metadata.ts';
+import { createExt4, Losses, Metadata, removeTree } from '../../../host/index.ts';
 import { byteString } from '../../../tree/index.ts';
 import type { ImageMounts } from './image-mounts.ts';
 import type { LayerPlaces } from './layer-places.ts';
