@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { findMount, inUserNamespace, unmount } from '../../host/index.ts';
 import { type Mount, mountAll } from '../../snapshot/index.ts';
 import { byteString } from '../../tree/index.ts';
-import { createExt4 } from '../../zone/disk/ext4.ts';
+import { createExt4 } from '../../host/ext4.ts';
 import { addUpper, openUpperPlace, type UpperChoice, type UpperPlace } from './upper.ts';
 
 /** A writable directory over a view. */

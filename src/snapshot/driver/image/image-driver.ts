@@ -11,8 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { isErrno, Warnings, wrapErrno } from '../../../error/index.ts';
-import { decodeIndex, encodeIndex } from '../../../layer/index.ts';
+import { adoptParents } from '../../../layer/apply/index.ts';
+import { createLimits, decodeIndex, encodeIndex } from '../../../layer/index.ts';
 import { parseDigest } from '../../../oci/index.ts';
+import type { LayerApplyOptions } from '../../apply.ts';
 import { SnapshotError } from '../../error.ts';
 import type { Mount } from '../../mount.ts';
 import { type OpenMounts, openMounts } from '../../mounting.ts';
@@ -24,6 +26,7 @@ import { foldLayers } from './fold.ts';
 import type { ImageMounts } from './image-mounts.ts';
 import type { LayerPlaces } from './layer-places.ts';
 import type { LowerDirectories } from './lower-directories.ts';
+import { withoutMarks } from './markers.ts';
 import { openLayer } from './open-layer.ts';
 import { readUpper } from './read-upper.ts';
 import { writeTarLayer } from './resolve.ts';
@@ -98,7 +101,8 @@ export class ImageDriver implements Driver {
   async commit(snapshot: DriverSnapshot, signal?: AbortSignal): Promise<Usage> {
     const { id, parents } = snapshot;
     await this.#resolve(snapshot);
-    await this.#settleUpper(snapshot, signal);
+    const isBottom = parents.length === 0;
+    await this.#settleUpper(snapshot, { isBottom, signal });
     await sync(this.#places.layer(id));
     await this.#options.uppers.discard(id);
     await sealLayer(this.#places.layer(id), this.#options.seal, signal);
@@ -150,26 +154,26 @@ export class ImageDriver implements Driver {
   async applyLayer(
     snapshot: DriverSnapshot,
     archive: AsyncIterable<Uint8Array>,
-    signal?: AbortSignal,
+    { warnings = new Warnings(), limits, created, signal }: LayerApplyOptions,
   ): Promise<void> {
-    const { id, parents } = snapshot;
+    const { id } = snapshot;
     const layer = this.#places.layer(id);
-    const warnings = new Warnings();
     await this.#mountDisk(snapshot);
-    if (this.#places.hasChanges(id)) await this.#settleUpper(snapshot, signal);
+    if (this.#places.hasChanges(id)) await this.#settleUpper(snapshot, { isBottom: false, signal });
     // What was not written to has a root that knows nothing of the layer's.
     await this.#options.uppers.discard(id);
     const draft = this.#places.at(id, 'tar.new');
-    const contents = await extractTar(draft, archive, { warnings, signal });
-    const lowers = this.#chain(snapshot).map(each => this.#places.layer(each));
-    const { needsLowers } = writeTarLayer(draft, contents, lowers, warnings);
+    const contents = await extractTar(draft, archive, { warnings, limits: createLimits(limits), signal });
+    const chain = this.#chain(snapshot).map(each => this.#places.layer(each));
+    const lowers = chain.length === 0 ? 'unknown' : chain;
+    const { isFinal } = writeTarLayer(draft, contents, lowers, { warnings, created });
     if (this.#places.hasLayer(id)) {
       await this.#fold(snapshot, draft, signal);
       rmSync(draft);
       return;
     }
     rmSync(this.#places.index(id), { force: true });
-    if (needsLowers && parents.length === 0) this.#keepContents(id, contents);
+    if (!isFinal) this.#keepContents(id, contents);
     renameSync(draft, layer);
   }
 
@@ -219,27 +223,35 @@ export class ImageDriver implements Driver {
   async #resolve({ id, parents }: DriverSnapshot): Promise<void> {
     const index = this.#places.index(id);
     const contents = this.#places.hasLayer(id) ? this.#readContents(id) : undefined;
-    if (contents !== undefined && parents.length > 0) {
+    if (contents !== undefined) {
       await this.#withdraw(id);
       const lowers = parents.map(parent => this.#places.layer(parent));
-      writeTarLayer(this.#places.layer(id), contents, lowers, new Warnings());
+      writeTarLayer(this.#places.layer(id), contents, lowers, { warnings: new Warnings() });
       await sync(this.#places.layer(id));
     }
     rmSync(index, { force: true });
   }
 
   /** Brings what was written into the layer's file. The upper directory is still there afterwards; doing it again changes nothing. */
-  async #settleUpper(snapshot: DriverSnapshot, signal: AbortSignal | undefined): Promise<void> {
-    const { id } = snapshot;
+  async #settleUpper(
+    snapshot: DriverSnapshot,
+    { isBottom, signal }: { readonly isBottom: boolean; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const { id, parents, rebased } = snapshot;
     const hasLayer = this.#places.hasLayer(id);
     await this.#mountDisk(snapshot);
     if (hasLayer && !this.#places.hasChanges(id)) return;
     if (!hasLayer) await this.#ensureUpper(snapshot);
+    if (rebased) {
+      await using below = await this.#open(parents);
+      const target = { path: this.#places.upper(id), form: 'overlay' } as const;
+      if (below.path !== undefined) await adoptParents(target, below.path, { signal });
+    }
     const source = await readUpper(this.#places.upper(id), { signal });
-    if (!hasLayer) return await this.#write(id, source, signal);
-    using below = openLayer(this.#places.layer(id));
-    const tree = foldLayers<ReadableContent>(source.tree, below.tree());
-    await this.#write(id, { tree }, signal);
+    using below = hasLayer ? openLayer(this.#places.layer(id)) : undefined;
+    const tree = below ? foldLayers<ReadableContent>(source.tree, below.tree()) : source.tree;
+    // What is at the bottom deletes nothing, and may be seen alone.
+    await this.#write(id, { tree: isBottom ? withoutMarks(tree) : tree }, signal);
   }
 
   /** Puts the layer in the file `upper` on top of the one that is there. */

@@ -1,6 +1,13 @@
 import { isOpaque, isWhiteout, markOpaque, markOrigin, whiteout } from '../../../overlay/index.ts';
-import type { ByteString, DirectoryInode, Inode, Xattrs } from '../../../tree/index.ts';
-import type { Directory } from './rebuild.ts';
+import {
+  type ByteString,
+  type DirectoryInode,
+  type Inode,
+  type Tree,
+  validateTree,
+  type Xattrs,
+} from '../../../tree/index.ts';
+import { type Directory, rebuild } from './rebuild.ts';
 
 /** OverlayFS's xattrs that are of this mount; what stands behind the second prefix is of an overlay inside of it, escaped. */
 const own = 'trusted.overlay.';
@@ -35,4 +42,18 @@ export function markDirectory<C>(
 /** All whiteouts of a layer are one inode: which of them the kernel has linked does not matter. */
 export function markLeaf<C>(inode: Exclude<Inode<C>, DirectoryInode<C>>): Inode<C> {
   return isWhiteout(inode) ? whiteout : { ...inode, xattrs: plainXattrs(inode.xattrs) };
+}
+
+/** A layer with nothing below it: as it looks by itself. */
+export function withoutMarks<C>(tree: Tree<C>): Tree<C> {
+  const root = rebuild<C, C>(tree, {
+    leaf: inode => (isWhiteout(inode) ? undefined : inode),
+    directory: (inode, children) => ({
+      ...inode,
+      type: 'directory',
+      xattrs: plainXattrs(inode.xattrs),
+      children,
+    }),
+  });
+  return validateTree(root);
 }

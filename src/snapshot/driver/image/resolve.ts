@@ -8,9 +8,9 @@ import { type Content, merge } from '../../../merge/index.ts';
 import { createHead, projectLayer, stackTrees } from '../../../overlay/index.ts';
 import { ImageOutput } from '../../../stack/image-output.ts';
 import { blockBytes, locateContents, writeLayerImage } from '../../../stack/index.ts';
-import { type FileInode, type Tree, validateTree, type Xattrs } from '../../../tree/index.ts';
+import { type FileInode, type Timestamp, type Tree, validateTree, type Xattrs } from '../../../tree/index.ts';
 import { describeLayer } from './describe-layer.ts';
-import { type OpenLayer, openLayer } from './open-layer.ts';
+import { openLayer } from './open-layer.ts';
 import { type Directory, rebuild } from './rebuild.ts';
 import type { StoredContents } from './tar-layer.ts';
 
@@ -46,26 +46,40 @@ export function findNeed(entries: readonly LayerEntry[], tree: Tree<unknown>): '
   return implied === 1 && !described.has('') ? 'root' : 'all';
 }
 
+/** Layers' files, nearest first; `unknown` while the layer may still be put onto others. */
+export type Lowers = readonly string[] | 'unknown';
+
 /**
- * Writes the metadata of a layer whose contents are in the file `path`, so that it shows on `lowers` (layers' files, nearest first) what it means. Where
- * it does not need them, the bytes are those of the layer alone. Can be done again with other lowers. Returns whether other lowers would
- * give another layer. MergeError where the layer cannot stand on them.
+ * Writes the metadata of a layer whose contents are in the file `path`, so that it shows on `lowers` what it means. Where it does not need them, the bytes are
+ * those of the layer alone. Can be done again once more is known of them: `isFinal` says that this would change nothing. MergeError where the layer
+ * cannot stand on them.
  */
 export function writeTarLayer(
   path: string,
   { entries, diffId }: StoredContents,
-  lowers: readonly string[],
-  warnings: Warnings,
-): { readonly needsLowers: boolean } {
+  lowers: Lowers,
+  options: MetadataOptions,
+): { readonly isFinal: boolean } {
   const projection = projectLayer(entries, { layer: 0, xattrs });
   const need = findNeed(entries, projection);
-  if (need === 'all' && lowers.length > 0) {
-    writeDifference(path, { entries, diffId }, lowers, warnings);
-    return { needsLowers: true };
+  const isMarked = entries.some(({ type }) => type === 'whiteout' || type === 'opaque');
+  if (lowers !== 'unknown') {
+    // At the bottom there is nothing to delete, and who sees the layer alone sees no marks.
+    if (need === 'all' || (lowers.length === 0 && isMarked)) {
+      writeDifference(path, { entries, diffId }, lowers, options);
+      return { isFinal: true };
+    }
   }
-  const tree = need === 'root' && lowers.length > 0 ? withRootOf(projection, lowers[0]!) : projection;
-  writeLayerImage({ path, diffId, entries, tree, warnings });
-  return { needsLowers: need !== 'nothing' };
+  const root = need === 'root' && lowers !== 'unknown' ? lowers[0] : undefined;
+  const tree = root === undefined ? projection : withRootOf(projection, root);
+  writeLayerImage({ path, diffId, entries, tree, warnings: options.warnings });
+  return { isFinal: lowers !== 'unknown' || (need === 'nothing' && !isMarked) };
+}
+
+export interface MetadataOptions {
+  readonly warnings: Warnings;
+  /** The image's: see `MergeOptions`. */
+  readonly created?: Timestamp | undefined;
 }
 
 /** Owner, mode and xattrs of the root below; where these are what nobody has said anyway, not even the bytes change. */
@@ -90,13 +104,13 @@ function writeDifference(
   path: string,
   { entries, diffId }: StoredContents,
   lowers: readonly string[],
-  warnings: Warnings,
+  { warnings, created = epoch }: MetadataOptions,
 ): void {
   using open = new DisposableStack();
   const below = lowers.toReversed().map(lower => describeLayer(open.use(openLayer(lower))));
   const indexes = below.map(({ entries }) => ({ entries }));
   const own = below.length;
-  const merged = merge([...indexes, { entries }], { created: epoch, warnings: new Warnings() });
+  const merged = merge([...indexes, { entries }], { created, warnings: new Warnings() });
   const trees = below.map(({ entries }, layer) => projectLayer(entries, { layer, xattrs }));
   const tree = createHead(stackTrees(trees), merged, { xattrs });
   const contents = locateContents(entries);
@@ -134,5 +148,3 @@ function openFile(path: string): number {
     throw wrapErrno(error, `cannot open ${path}`);
   }
 }
-
-export type { OpenLayer };

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { type Warnings, wrapErrno } from '../../../error/index.ts';
 import { throwIfAborted } from '../../../host/index.ts';
 import {
   createExhausted,
   createNormaliser,
-  defaultLimits,
   formatPlace,
   type LayerEntry,
+  type LayerLimits,
   type Normaliser,
 } from '../../../layer/index.ts';
 import { type Digest, parseDigest } from '../../../oci/index.ts';
@@ -22,6 +22,12 @@ export interface StoredContents {
   readonly diffId: Digest;
 }
 
+export interface TarOptions {
+  readonly warnings: Warnings;
+  readonly limits: LayerLimits;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Bytes between two looks at the event loop. */
 const sliceBytes = 8 * 1024 * 1024;
 
@@ -32,13 +38,13 @@ const sliceBytes = 8 * 1024 * 1024;
 export async function extractTar(
   path: string,
   archive: AsyncIterable<Uint8Array>,
-  { warnings, signal }: { readonly warnings: Warnings; readonly signal?: AbortSignal | undefined },
+  { warnings, limits, signal }: TarOptions,
 ): Promise<StoredContents> {
   create(path);
   using extraction = new Extraction({ path, start: firstContent, blockBytes });
-  const reader = new TarContents(extraction, warnings);
+  const reader = new TarContents(extraction, warnings, limits);
   const hash = createHash('sha256');
-  const parser = new TarParser(reader, defaultLimits);
+  const parser = new TarParser(reader, limits);
   let since = 0;
   for await (const chunk of archive) {
     throwIfAborted(signal);
@@ -64,13 +70,15 @@ export async function extractTar(
 class TarContents implements TarHandler {
   readonly entries: LayerEntry[] = [];
   readonly #extraction: Extraction;
+  readonly #limits: LayerLimits;
   readonly #normalise: Normaliser;
   #bytes = 0;
   #isWanted = false;
 
-  constructor(extraction: Extraction, warnings: Warnings) {
+  constructor(extraction: Extraction, warnings: Warnings, limits: LayerLimits) {
+    this.#limits = limits;
     this.#extraction = extraction;
-    this.#normalise = createNormaliser({ layer: 0, limits: defaultLimits, warnings });
+    this.#normalise = createNormaliser({ layer: 0, limits, warnings });
   }
 
   entry(entry: TarEntry, data: TarData): void {
@@ -80,7 +88,7 @@ class TarContents implements TarHandler {
     this.entries.push(record);
     if (record.type !== 'file' || record.size === 0) return;
     this.#bytes += record.size;
-    const { totalBytes: limit } = defaultLimits;
+    const { totalBytes: limit } = this.#limits;
     if (this.#bytes > limit) {
       throw createExhausted('totalBytes', { where: formatPlace(0, record.path), limit, actual: this.#bytes });
     }
@@ -103,7 +111,6 @@ class TarContents implements TarHandler {
 export function create(path: string): void {
   try {
     writeFileSync(path, '', { mode: 0o600 });
-    closeSync(openSync(path, 'r+'));
   } catch (error) {
     throw wrapErrno(error, `cannot create ${path}`);
   }
