@@ -1,15 +1,22 @@
 /** Layers that drivers keep as files, applied whole: what the kernel then shows is what the merge contract's model says. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ShaleError } from '../../src/error/index.ts';
 import { drivers, Snapshots } from '../../src/snapshot/index.ts';
+import { listDisk } from '../disk.ts';
 import { fillStack, writeLayers } from '../engine/image.ts';
+import { newErofsTool, requiresNewErofs } from '../erofs-tools.ts';
 import { createScratch } from '../host/scratch.ts';
+import type { Listing } from '../model/listing.ts';
 import { applyModel } from '../model/model.ts';
 import { createRandom, readSeed } from '../model/random.ts';
 import { formatStack } from '../model/record.ts';
 import { requires } from '../requirement.ts';
-import { chunked, createLayers, listSnapshot, removeAll, withoutRootTime } from './applied.ts';
+import { chunked, createLayers, listSnapshot, removeAll, withMounted, withoutRootTime } from './applied.ts';
+import { work } from './workload.ts';
 
 const seed = readSeed();
 const count = Number(process.env.COUNT ?? 15);
@@ -33,7 +40,7 @@ for (const isRebased of [false, true]) {
     for (let index = 0; index < count; index++) {
       using scratch = createScratch();
       const random = createRandom(seed + index);
-      const [driver, settings] = variants[index % variants.length]!;
+      const [driver, settings] = variants[(seed + index) % variants.length]!;
       const image = fillStack(createLayers(random, driver), random, 4096);
       const outcome = applyModel(image.stack, epoch);
       const layers = writeLayers(image);
@@ -74,3 +81,65 @@ for (const isRebased of [false, true]) {
     }
   });
 }
+
+/** Judges a committed layer, as it lies on disk. */
+function judge(root: string): void {
+  const files = readdirSync(root, { recursive: true }) as string[];
+  for (const file of files) {
+    if (/\.erofs$/.test(file))
+      execFileSync(newErofsTool('fsck.erofs')!, [join(root, file)], { stdio: 'pipe' });
+    if (/\.sqfs$/.test(file))
+      execFileSync('unsquashfs', ['-lls', join(root, file)], { stdio: 'pipe', maxBuffer: 1e8 });
+  }
+  assert.deepEqual(
+    files.filter(file => /\.(new|old|lock)$/.test(file)),
+    [],
+  );
+}
+
+const timeless = (listing: Listing) => listing.map(line => line.replace(/^(\S+ \S+ \S+ \S+) \S+/, '$1'));
+
+test(`what programs have written is what is committed, and what copies have (SEED=${seed} COUNT=${count})`, {
+  skip: skip || requires({ tools: ['unsquashfs'] }) || requiresNewErofs(),
+}, async () => {
+  for (let index = 0; index < count; index++) {
+    using scratch = createScratch();
+    const [driver, settings] = variants[(seed + index) % variants.length]!;
+    const what = `${driver} ${JSON.stringify(settings)} SEED=${seed + index} COUNT=1`;
+    const open = async (name: 'native' | typeof driver) => {
+      const root = scratch.at(name);
+      const options = { root, settings: name === 'native' ? {} : settings };
+      return await Snapshots.open(root, await drivers[name].open(options));
+    };
+    await using native = await open('native');
+    await using tested = await open(driver);
+    const random = createRandom(seed + index);
+    const [layers, steps] = [1 + random.integer(4), 5 + random.integer(40)];
+    const isFlat = driver === 'squashfs';
+    const wholeSeconds = isFlat;
+    for (let layer = 0; layer < layers; layer += 1) {
+      const parent = layer === 0 ? undefined : `layer-${layer - 1}`;
+      const labels = random.chance(0.5) ? ref : {};
+      const choices = random.integer(1_000_000);
+      const written: Listing[] = [];
+      for (const snapshots of [native, tested]) {
+        const mounts = await snapshots.prepare('active', parent, { labels });
+        written.push(
+          await withMounted(mounts, root => {
+            work(root, createRandom(choices), steps);
+            return listDisk(root, { wholeSeconds });
+          }),
+        );
+        await snapshots.commit(`layer-${layer}`, 'active');
+      }
+      assert.deepEqual(timeless(written[1]!), timeless(written[0]!), what);
+      const shown = await listSnapshot(tested, `layer-${layer}`, { wholeSeconds });
+      // Squashfs begins in 1970.
+      const expected = isFlat ? written[1]!.map(line => line.replace(/ -\d+\.0/, ' 0.0')) : written[1]!;
+      assert.deepEqual(shown, expected, what);
+    }
+    judge(scratch.at(driver));
+    await removeAll(tested);
+    await removeAll(native);
+  }
+});
