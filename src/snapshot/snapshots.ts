@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { wrapErrno } from '../error/index.ts';
 import { throwIfAborted } from '../host/index.ts';
 import { applyLayer, type LayerApplyOptions } from './apply.ts';
-import type { ChangeSource, Driver } from './driver/driver.ts';
+import type { ChangeSource, Driver, LayerFile } from './driver/driver.ts';
 import { SnapshotError } from './error.ts';
 import { Metadata, type StoredSnapshot } from './metadata.ts';
 import type { Mount } from './mount.ts';
@@ -148,6 +148,24 @@ export class Snapshots implements Snapshotter {
       });
     }
     await applyLayer(this.driver, this.#describe(found), archive, options);
+  }
+
+  /**
+   * Has an active snapshot take a whole layer that is a file in the driver's own form (`Driver.adoptLayer`). `unsupported` if the driver keeps layers otherwise.
+   */
+  async adopt(key: string, file: LayerFile): Promise<void> {
+    const found = this.#open().find(key);
+    if (found.info.kind !== 'active') {
+      throw new SnapshotError('conflict', `${key} is not active, so it takes no layer`, { detail: { key } });
+    }
+    const { driver } = this;
+    if (driver.adoptLayer === undefined) {
+      throw new SnapshotError('unsupported', `the driver ${driver.name} does not keep layers as files`, {
+        detail: { driver: driver.name, key },
+        hint: 'apply the layer',
+      });
+    }
+    await driver.adoptLayer(this.#describe(found), file);
   }
 
   /** What a snapshot has changed against its parents; to be disposed. */

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { unmount } from '../../src/host/index.ts';
+import { listMounts, type MountPoint, unmount } from '../../src/host/index.ts';
 import { type Mount, mountAll, type Snapshots } from '../../src/snapshot/index.ts';
 import { listDisk } from '../disk.ts';
 import { isSpellable, makeHoldable } from '../engine/image.ts';
+import { createScratch } from '../host/scratch.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Random } from '../model/random.ts';
 import type { Stack } from '../model/record.ts';
@@ -36,6 +37,22 @@ function makeVisible(stack: Stack): Stack {
       };
     }),
   );
+}
+
+/** A directory for one test, in which nothing stays mounted, whatever the test has come to. */
+export function createPlace(): ReturnType<typeof createScratch> {
+  const scratch = createScratch();
+  return {
+    ...scratch,
+    [Symbol.dispose]() {
+      for (const { target } of mountedBelow(scratch.path).reverse()) unmount(target, { lazily: true });
+      scratch[Symbol.dispose]();
+    },
+  };
+}
+
+export function mountedBelow(root: string): MountPoint[] {
+  return listMounts().filter(({ target }) => target.startsWith(`${root}/`));
 }
 
 export async function* chunked(bytes: Buffer, size = 60_000): AsyncIterable<Uint8Array> {

@@ -9,13 +9,20 @@ import { drivers, Snapshots } from '../../src/snapshot/index.ts';
 import { listDisk } from '../disk.ts';
 import { fillStack, writeLayers } from '../engine/image.ts';
 import { newErofsTool, requiresNewErofs } from '../erofs-tools.ts';
-import { createScratch } from '../host/scratch.ts';
 import type { Listing } from '../model/listing.ts';
 import { applyModel } from '../model/model.ts';
 import { createRandom, readSeed } from '../model/random.ts';
 import { formatStack } from '../model/record.ts';
 import { requires } from '../requirement.ts';
-import { chunked, createLayers, listSnapshot, removeAll, withMounted, withoutRootTime } from './applied.ts';
+import {
+  chunked,
+  createLayers,
+  createPlace,
+  listSnapshot,
+  removeAll,
+  withMounted,
+  withoutRootTime,
+} from './applied.ts';
 import { work } from './workload.ts';
 
 const seed = readSeed();
@@ -38,7 +45,7 @@ for (const isRebased of [false, true]) {
     skip,
   }, async () => {
     for (let index = 0; index < count; index++) {
-      using scratch = createScratch();
+      using scratch = createPlace();
       const random = createRandom(seed + index);
       const [driver, settings] = variants[(seed + index) % variants.length]!;
       const image = fillStack(createLayers(random, driver), random, 4096);
@@ -103,7 +110,7 @@ test(`what programs have written is what is committed, and what copies have (SEE
   skip: skip || requires({ tools: ['unsquashfs'] }) || requiresNewErofs(),
 }, async () => {
   for (let index = 0; index < count; index++) {
-    using scratch = createScratch();
+    using scratch = createPlace();
     const [driver, settings] = variants[(seed + index) % variants.length]!;
     const what = `${driver} ${JSON.stringify(settings)} SEED=${seed + index} COUNT=1`;
     const open = async (name: 'native' | typeof driver) => {

@@ -33,10 +33,19 @@ export function markDirectory<C>(
   children: ReadonlyMap<ByteString, Inode<C>>,
   opaque = isOpaque(inode),
 ): DirectoryInode<C> {
-  let xattrs = plainXattrs(inode.xattrs);
-  if (opaque) xattrs = markOpaque(xattrs, 'trusted');
-  else if ([...children.values()].some(isWhiteout)) xattrs = markOrigin(xattrs, 'trusted');
-  return { ...inode, type: 'directory', xattrs, children };
+  const plain = plainXattrs(inode.xattrs);
+  const hasWhiteouts = [...children.values()].some(isWhiteout);
+  if (!opaque) {
+    return {
+      ...inode,
+      type: 'directory',
+      xattrs: hasWhiteouts ? markOrigin(plain, 'trusted') : plain,
+      children,
+    };
+  }
+  // They would hide what is hidden anyway, and the kernel would list them.
+  const left = hasWhiteouts ? new Map([...children].filter(([, child]) => !isWhiteout(child))) : children;
+  return { ...inode, type: 'directory', xattrs: markOpaque(plain, 'trusted'), children: left };
 }
 
 /** All whiteouts of a layer are one inode: which of them the kernel has linked does not matter. */
