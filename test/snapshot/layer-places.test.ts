@@ -113,10 +113,9 @@ for (const variant of variants) {
   test(`${what}: layers are mounted for as long as somebody uses them`, { skip }, async () => {
     using scratch = createPlace();
     const root = scratch.at('s');
-    await using snapshots = await open(root, variant);
+    const snapshots = await open(root, variant);
     await addLayer(snapshots, '1', undefined, place => writeFileSync(join(place, 'file'), '1'));
     await addLayer(snapshots, '2', '1', place => writeFileSync(join(place, 'file'), '2'));
-    assert.deepEqual(mountedBelow(root), []);
     await snapshots.view('one', '2');
     await snapshots.view('two', '2');
     await snapshots.remove('one');
@@ -126,7 +125,13 @@ for (const variant of variants) {
       assert.equal(readFileSync(join(place, 'file'), 'utf8'), '2');
     });
     assert.deepEqual(mountedBelow(root), []);
-    await removeAll(snapshots);
+    // What was committed last keeps its parents mounted for the one that is most often made on top of it, and no longer.
+    await snapshots.prepare('three-active', '2');
+    await snapshots.commit('3', 'three-active');
+    await snapshots.close();
+    assert.deepEqual(mountedBelow(root), []);
+    await using again = await open(root, variant);
+    await removeAll(again);
   });
 
   test(`${what}: killed while it commits, it has done it or has not (SEED=${seed})`, { skip }, async () => {
@@ -144,14 +149,14 @@ for (const variant of variants) {
        process.stdout.write('done');`,
     );
     let parent: string | undefined;
-    for (let round = 0; round < 6; round += 1) {
+    for (let round = 0; round < 3; round += 1) {
       const name = `round-${round}`;
       let written: readonly string[];
       {
         await using snapshots = await open(root, variant);
         written = await withMounted(await snapshots.prepare('active', parent), place => {
           work(place, random, 60);
-          writeFileSync(join(place, `big-${round}`), Buffer.alloc(8_000_000, `${round}`));
+          writeFileSync(join(place, `big-${round}`), Buffer.alloc(4_000_000, `${round}`));
           return listDisk(place, { wholeSeconds: variant[0] === 'squashfs' });
         });
       }

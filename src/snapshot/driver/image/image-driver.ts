@@ -58,6 +58,9 @@ export class ImageDriver implements Driver {
   readonly name: DriverName;
   readonly #options: ImageDriverOptions;
   readonly #places: LayerPlaces;
+  /** Committed, and not yet let go. */
+  readonly #lingering = new Set<number>();
+  #hasLookedBack = false;
 
   constructor(options: ImageDriverOptions) {
     this.name = options.name;
@@ -70,6 +73,7 @@ export class ImageDriver implements Driver {
     if (existsSync(this.#places.at(id))) await this.remove(id);
     this.#places.make(id);
     this.#places.writeParents(id, parents);
+    await this.#letGo();
   }
 
   async mounts(snapshot: DriverSnapshot): Promise<readonly Mount[]> {
@@ -106,18 +110,21 @@ export class ImageDriver implements Driver {
     await sync(this.#places.layer(id));
     await this.#options.uppers.discard(id);
     await sealLayer(this.#places.layer(id), this.#options.seal, signal);
-    rmSync(this.#places.at(id, 'parents'), { force: true });
-    await this.#release([...parents, id]);
+    await this.#letGo();
+    this.#places.linger(id);
+    this.#lingering.add(id);
+    await this.#release([id]);
     return this.#measureLayer(id);
   }
 
   async remove(id: number): Promise<void> {
     if (!existsSync(this.#places.at(id))) return;
-    const parents = this.#places.readParents(id);
+    const parents = [...this.#places.readParents(id), ...this.#places.letGo(id)];
     await this.#options.mounts.clear(this.#places.at(id));
     unsealLayer(this.#places.layer(id));
     this.#places.remove(id);
     await this.#release(parents);
+    await this.#letGo();
   }
 
   async list(): Promise<readonly number[]> {
@@ -202,7 +209,20 @@ export class ImageDriver implements Driver {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#letGo();
+  }
+
+  /**
+   * Those that were committed last need their parents no more. Not at once: whoever unpacks an image makes the next layer on top, and to take
+   * mounts away and bring them back takes longer than all else. The first time those are looked for that a process has left which is gone.
+   */
+  async #letGo(): Promise<void> {
+    const lingering = this.#hasLookedBack ? [...this.#lingering] : this.#places.list();
+    this.#hasLookedBack = true;
+    this.#lingering.clear();
+    await this.#release([...new Set(lingering.flatMap(id => this.#places.letGo(id)))]);
+  }
 
   /** The layers that show below what is written, the snapshot's own among them if it has one. */
   #chain({ id, kind, parents }: DriverSnapshot): readonly number[] {
@@ -336,6 +356,7 @@ export class ImageDriver implements Driver {
 
   /** Unmounts what shows these, unless somebody else uses it. */
   async #release(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
     const { lowers, plainLowers, mounts } = this.#options;
     await mounts.release(() =>
       this.#places.findUnused(ids).flatMap(id => [...lowers.mountPoints(id), ...plainLowers.mountPoints(id)]),

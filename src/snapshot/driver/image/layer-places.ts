@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isErrno, wrapErrno } from '../../../error/index.ts';
 import { Places } from '../places.ts';
 
@@ -10,6 +10,7 @@ import { Places } from '../places.ts';
  *     fs             where the layer is mounted
  *     upper, work    of an active one: OverlayFS's two directories; with `upper=SIZE` they are in `rw`, on the disk `rw.img`
  *     parents        of an active one and of a view: ids, a line each; they keep what they name mounted
+ *     lingering      what was that, of one that was committed just before: most often another is made on top of it
  *     *.new          a file that is being made; *.old, a directory that is being removed
  */
 export class LayerPlaces extends Places {
@@ -64,18 +65,43 @@ export class LayerPlaces extends Places {
 
   /** Those whose mounts it uses; none of a committed one. */
   readParents(id: number): readonly number[] {
+    return this.#read(this.at(id, 'parents'));
+  }
+
+  /** It is committed. What it used stays mounted until it is told to let go. */
+  linger(id: number): void {
     try {
-      return readFileSync(this.at(id, 'parents'), 'latin1').split('\n').filter(Boolean).map(Number);
+      renameSync(this.at(id, 'parents'), this.at(id, 'lingering'));
     } catch (error) {
-      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
-      throw wrapErrno(error, `cannot read ${this.at(id, 'parents')}`);
+      if (!isErrno(error, 'ENOENT')) throw wrapErrno(error, `cannot rename ${this.at(id, 'parents')}`);
     }
   }
 
-  /** Those of `ids` whose mounts nobody uses. One small file is read for each snapshot that is not committed. */
+  /** Whose mounts a committed one has kept, and now does no more. */
+  letGo(id: number): readonly number[] {
+    const kept = this.#read(this.at(id, 'lingering'));
+    if (kept.length > 0) rmSync(this.at(id, 'lingering'), { force: true });
+    return kept;
+  }
+
+  /** Those of `ids` whose mounts nobody uses. Two small files are looked for in each place. */
   findUnused(ids: readonly number[]): readonly number[] {
+    if (ids.length === 0) return [];
     const unused = new Set(ids);
-    for (const id of this.list()) for (const parent of this.readParents(id)) unused.delete(parent);
+    for (const id of this.list()) {
+      for (const name of ['parents', 'lingering']) {
+        for (const parent of this.#read(this.at(id, name))) unused.delete(parent);
+      }
+    }
     return [...unused];
+  }
+
+  #read(path: string): readonly number[] {
+    try {
+      return readFileSync(path, 'latin1').split('\n').filter(Boolean).map(Number);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+      throw wrapErrno(error, `cannot read ${path}`);
+    }
   }
 }
