@@ -63,6 +63,9 @@ for (const isRebased of [false, true]) {
           for (const layer of layers.keys())
             await snapshots.prepare(`active-${layer}`, undefined, { labels });
           await Promise.all([...layers.keys()].map(apply));
+          // Whoever looks at one before it has its parents sees it alone.
+          if (random.chance(0.5))
+            for (const layer of layers.keys()) await snapshots.mounts(`active-${layer}`);
         }
         for (const layer of layers.keys()) {
           const parent = parentOf(layer);

@@ -21,7 +21,9 @@ import { unmount } from '../../src/host/index.ts';
 import { drivers, Snapshots } from '../../src/snapshot/index.ts';
 import { listDisk } from '../disk.ts';
 import { fillStack, layoutOf, writeLayers, writeLayout } from '../engine/image.ts';
+import { endBlocks, writeRecord } from '../engine/tar.ts';
 import { createRandom, readSeed } from '../model/random.ts';
+import { createRecord } from '../model/record.ts';
 import { createTameStack } from '../model/tame.ts';
 import { requires } from '../requirement.ts';
 import { chunked, createPlace, listSnapshot, mountedBelow, removeAll, withMounted } from './applied.ts';
@@ -221,6 +223,29 @@ for (const variant of variants) {
     await removeAll(snapshots);
   });
 }
+
+test('what showed a layer alone does not show it on a parent', { skip }, async () => {
+  const tar = Buffer.concat([
+    writeRecord(createRecord({ type: 'directory', path: './', mode: 0o755 }), Buffer.alloc(0)),
+    writeRecord(createRecord({ type: 'file', path: 'upper', size: 5 }), Buffer.from('upper')),
+    endBlocks,
+  ]);
+  for (const variant of variants) {
+    using scratch = createPlace();
+    await using snapshots = await open(scratch.at('s'), variant);
+    await addLayer(snapshots, 'base', undefined, place => writeFileSync(join(place, 'lower'), ''));
+    await snapshots.prepare('alone', undefined);
+    await snapshots.apply('alone', chunked(tar));
+    await withMounted(await snapshots.mounts('alone'), place =>
+      assert.deepEqual(readdirSync(place), ['upper']),
+    );
+    await snapshots.commit('both', 'alone', { parent: 'base' });
+    await withMounted(await snapshots.view('view', 'both'), place =>
+      assert.deepEqual(readdirSync(place).sort(), ['lower', 'upper']),
+    );
+    await removeAll(snapshots);
+  }
+});
 
 test(`an applied layer is the file that the cache has of it (SEED=${seed})`, { skip }, async () => {
   using scratch = createPlace();

@@ -36,7 +36,8 @@ export const erofs: DriverFactory = {
     const plainLowers = new StackedLowers(places, mounts);
     const from = merged === 'auto' ? mergedFrom : merged === 'yes' ? 'always' : 'never';
     const lowers = new MergedLowers(places, mounts, plainLowers, from);
-    return new ImageDriver({ name: 'erofs', places, mounts, uppers, lowers, plainLowers, seal });
+    const layers = plainLowers;
+    return new ImageDriver({ name: 'erofs', places, mounts, uppers, lowers, plainLowers, layers, seal });
   },
 };
 

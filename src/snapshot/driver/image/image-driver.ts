@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { isErrno, Warnings, wrapErrno } from '../../../error/index.ts';
+import { isErrno, ShaleError, Warnings, wrapErrno } from '../../../error/index.ts';
 import { adoptParents } from '../../../layer/apply/index.ts';
 import { createLimits, decodeIndex, encodeIndex } from '../../../layer/index.ts';
 import { parseDigest } from '../../../oci/index.ts';
@@ -45,6 +45,8 @@ export interface ImageDriverOptions {
   readonly lowers: LowerDirectories;
   /** The same where only layers are made or read, and `lowers` would cost more than it gains. */
   readonly plainLowers: LowerDirectories;
+  /** Each layer as it is, with its whiteouts; `unsupported` where the kernel cannot show it. */
+  readonly layers: LowerDirectories;
   readonly seal: SealWish;
 }
 
@@ -103,7 +105,9 @@ export class ImageDriver implements Driver {
   }
 
   async commit(snapshot: DriverSnapshot, signal?: AbortSignal): Promise<Usage> {
-    const { id, parents } = snapshot;
+    const { id, parents, rebased } = snapshot;
+    // What shows the layer alone must not pass for what shows it on its parents.
+    if (rebased) await this.#withdraw(id);
     await this.#resolve(snapshot);
     const isBottom = parents.length === 0;
     await this.#settleUpper(snapshot, { isBottom, signal });
@@ -151,11 +155,13 @@ export class ImageDriver implements Driver {
     const lower = stack.use(await this.#open(parents)).path;
     if (hasChanges && hasLayer) {
       const upper = this.#places.upper(id);
-      const newer = stack.use(await this.#open([id, ...parents], upper)).path!;
+      const newer = stack.use(await this.#open([id, ...parents], { upper })).path!;
       return { kind: 'directories', older: lower, newer, ...closing(stack.move()) };
     }
-    const path = hasChanges ? this.#places.upper(id) : stack.use(await this.#open([id])).path!;
-    return { kind: 'upper', path, form: 'overlay', lower, ...closing(stack.move()) };
+    const path = hasChanges ? this.#places.upper(id) : await this.#openLayer(id, stack);
+    if (path !== undefined) return { kind: 'upper', path, form: 'overlay', lower, ...closing(stack.move()) };
+    const newer = stack.use(await this.#open([id, ...parents])).path!;
+    return { kind: 'directories', older: lower, newer, ...closing(stack.move()) };
   }
 
   async applyLayer(
@@ -318,12 +324,18 @@ export class ImageDriver implements Driver {
   }
 
   /** Layers as one directory, for this process alone and until it is disposed; with `upper` on top of them. */
-  async #open(chain: readonly number[], upper?: string): Promise<Opened> {
+  async #open(
+    chain: readonly number[],
+    {
+      upper,
+      by = this.#options.plainLowers,
+    }: { readonly upper?: string; readonly by?: LowerDirectories } = {},
+  ): Promise<Opened> {
     if (chain.length === 0) return { path: undefined, async [Symbol.asyncDispose]() {} };
-    const { plainLowers, mounts } = this.#options;
+    const { mounts } = this.#options;
     let opened: OpenMounts | undefined;
     while (opened === undefined) {
-      const directories = await plainLowers.show(chain);
+      const directories = await by.show(chain);
       const all = upper === undefined ? directories : [upper, ...directories];
       opened = await openMounts(this.#show(all), this.#places.root);
       // Named by nobody's `parents`, they may have been taken away just before; what is open stays.
@@ -338,6 +350,16 @@ export class ImageDriver implements Driver {
         opened[Symbol.dispose]();
       },
     };
+  }
+
+  /** A layer's file as a directory, as long as `stack` is not disposed; `undefined` where the kernel shows none. */
+  async #openLayer(id: number, stack: AsyncDisposableStack): Promise<string | undefined> {
+    try {
+      return stack.use(await this.#open([id], { by: this.#options.layers })).path;
+    } catch (error) {
+      if (error instanceof ShaleError && error.code === 'unsupported') return undefined;
+      throw error;
+    }
   }
 
   #show(directories: readonly string[]): readonly Mount[] {

@@ -48,8 +48,9 @@ export const squashfs: DriverFactory = {
     const mounts = new ImageMounts(places.root, backing);
     const uppers = new UpperDirectories(places, mounts, diskBytes);
     const lowers = new FlatLowers(places, mounts, flat);
-    const plainLowers = new FallbackLowers(new StackedLowers(places, mounts), lowers);
-    return new ImageDriver({ name: 'squashfs', places, mounts, uppers, lowers, plainLowers, seal });
+    const layers = new StackedLowers(places, mounts);
+    const plainLowers = new FallbackLowers(layers, lowers);
+    return new ImageDriver({ name: 'squashfs', places, mounts, uppers, lowers, plainLowers, layers, seal });
   },
 };
 
