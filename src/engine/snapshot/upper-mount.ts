@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createExt4 } from '../../host/ext4.ts';
 import { findMount, inUserNamespace, unmount } from '../../host/index.ts';
 import { type Mount, mountAll } from '../../snapshot/index.ts';
 import { byteString } from '../../tree/index.ts';
-import { createExt4 } from '../../host/ext4.ts';
 import { addUpper, openUpperPlace, type UpperChoice, type UpperPlace } from './upper.ts';
 
 /** A writable directory over a view. */

@@ -1,15 +1,12 @@
 import { aufs } from './aufs.ts';
 import { btrfs } from './btrfs.ts';
 import type { DriverFactory, DriverName } from './driver.ts';
-import { fuseOverlayfs } from './fuse-overlayfs.ts';
 import { erofs } from './erofs/index.ts';
+import { fuseOverlayfs } from './fuse-overlayfs.ts';
 import { native } from './native.ts';
 import { overlayfs } from './overlayfs.ts';
 import { squashfs } from './squashfs/index.ts';
 
-const known = { overlayfs, 'fuse-overlayfs': fuseOverlayfs, btrfs, native, aufs };
+const known = { overlayfs, 'fuse-overlayfs': fuseOverlayfs, erofs, squashfs, btrfs, native, aufs };
 /** All drivers by name. */
 export const drivers = known as unknown as Readonly<Record<DriverName, DriverFactory>>;
-export const drivers = { overlayfs, erofs, squashfs, btrfs, native, aufs } as unknown as Readonly<
-  Record<DriverName, DriverFactory>
->;

@@ -7,7 +7,7 @@ import type { LayerEntry } from '../../../layer/index.ts';
 import { type Content, merge } from '../../../merge/index.ts';
 import { createHead, projectLayer, stackTrees } from '../../../overlay/index.ts';
 import { ImageOutput } from '../../../stack/image-output.ts';
-import { blockBytes, locateContents, writeLayerImage } from '../../../stack/index.ts';
+import { blockBytes, LayerContents, writeLayerImage } from '../../../stack/index.ts';
 import { type FileInode, type Timestamp, type Tree, validateTree, type Xattrs } from '../../../tree/index.ts';
 import { describeLayer } from './describe-layer.ts';
 import { openLayer } from './open-layer.ts';
@@ -113,7 +113,7 @@ function writeDifference(
   const merged = merge([...indexes, { entries }], { created, warnings: new Warnings() });
   const trees = below.map(({ entries }, layer) => projectLayer(entries, { layer, xattrs }));
   const tree = createHead(stackTrees(trees), merged, { xattrs });
-  const contents = locateContents(entries);
+  const contents = new LayerContents(entries);
   const layout = new FileLayout(blockBytes, contents.end);
   const copies = new Map<string, FileData>();
   const dataOf = ({ size, content: { layer, entry } }: FileInode<Content>): FileData =>

@@ -32,7 +32,7 @@ export interface TarOptions {
 const sliceBytes = 8 * 1024 * 1024;
 
 /**
- * Writes the contents of a layer's tar into the file `path`, made anew, each where `locateContents` says; nothing else of it is unpacked. Reads the
+ * Writes the contents of a layer's tar into the file `path`, made anew, each where `LayerContents` says; nothing else of it is unpacked. Reads the
  * archive to its end. LayerError and TarError for what no layer may have.
  */
 export async function extractTar(
