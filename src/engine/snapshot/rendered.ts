@@ -1,5 +1,5 @@
 import { createLimits } from '../../layer/index.ts';
-import { chainIds } from '../../oci/index.ts';
+import { chainIds, type Digest } from '../../oci/index.ts';
 import type { Labels, Snapshots } from '../../snapshot/index.ts';
 import type { Store, StoredLayer } from '../../store/index.ts';
 import { openLayerArchive } from './layer-archive.ts';
@@ -48,7 +48,7 @@ export async function findRendered(
 
 function findLayer(store: Store, chainId: string): StoredLayer | undefined {
   for (const { layers } of store.images()) {
-    const position = chainIds(layers.map(({ diffId }) => diffId)).indexOf(chainId);
+    const position = chainIds(layers.map(({ diffId }) => diffId)).indexOf(chainId as Digest);
     if (position >= 0) return layers[position];
   }
   return undefined;
