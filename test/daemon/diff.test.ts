@@ -1,7 +1,16 @@
 /** The diff service, over a socket, with real snapshots and a content store in memory. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { gunzipSync, gzipSync, zstdDecompressSync } from 'node:zlib';
@@ -311,6 +320,8 @@ describe('parallel unpacking (containerd issue 13030)', {
     for (const place of places) mkdirSync(place);
     writeFileSync(path.join(places[0]!, 'gone'), 'x');
     writeFileSync(path.join(places[0]!, 'stays'), 'x');
+    // The root is no change, unless its time is.
+    for (const place of places) utimesSync(place, 1_000_000_000, 1_000_000_000);
     const options = [`lowerdir=${places[0]}`, `upperdir=${places[1]}`, `workdir=${places[2]}`];
     const mounts = [{ type: 'overlay', source: 'overlay', target: '', options }];
     const before = readFileSync('/proc/self/mountinfo', 'utf8');
