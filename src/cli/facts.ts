@@ -31,8 +31,10 @@ export function exitStatuses(): { readonly status: number; readonly code: string
 export const environment: Readonly<Record<string, string>> = {
   SOURCE_DATE_EPOCH:
     "time in the squashfs superblock, unless --mtime is given; otherwise the image's creation time",
-  TMPDIR: 'where a tar for standard output is prepared; everything else is prepared beside its output',
-  NO_COLOR: 'no colours in progress',
+  TMPDIR:
+    'where a tar for standard output is prepared, and where labs are; everything else is prepared beside its output',
+  NO_COLOR: 'no colours in progress and labs',
+  SHELL: 'the shell that a lab opens; sh if not set',
   TERM: 'dumb: lines instead of bars',
   'LC_ALL, LC_CTYPE, LANG': 'whether bars may be drawn in UTF-8',
   SHALE_ROOT: 'where the cache is, unless --root is given',

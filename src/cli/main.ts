@@ -53,6 +53,7 @@ const load: Readonly<Record<CommandName, () => Promise<{ readonly run: Run }>>> 
   'zone volume rm': () => import('./run/zone/volume-rm.ts'),
   serve: () => import('./run/serve.ts'),
   unshare: () => import('./run/unshare.ts'),
+  'lab overlay': () => import('./run/lab/overlay.ts'),
   doctor: () => import('./run/doctor.ts'),
   help: () => import('./run/help.ts'),
 };
@@ -130,4 +131,5 @@ const leftBehind: Readonly<Partial<Record<CommandName, string>>> = {
   'zone exec': 'the command was hung up, the zone goes on',
   'zone attach': 'the zone goes on',
   'zone logs': 'the zone goes on',
+  'lab overlay': 'nothing is left mounted',
 };

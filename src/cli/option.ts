@@ -1,5 +1,6 @@
 import { type LayerLimits, limitTable } from '../engine/limits.ts';
 import { hostOptions } from './host-option.ts';
+import { labOptions } from './lab-option.ts';
 import { formatCount, formatSize } from './quantity.ts';
 import { serveOptions } from './serve-option.ts';
 import { zoneOptions } from './zone-option.ts';
@@ -203,6 +204,7 @@ export const options = {
   ...zoneOptions,
   ...hostOptions,
   ...serveOptions,
+  ...labOptions,
   markdown: { kind: 'flag', help: 'print the manual page as Markdown' },
   'max-size': limit('size', 'totalBytes', 'bytes in all layers together, uncompressed'),
   'max-ratio': limit('count', 'ratio', 'uncompressed bytes for each compressed one'),

@@ -3,7 +3,7 @@ import { delimiter, resolve } from 'node:path';
 import { findVariable } from './environment.ts';
 
 /** Where programs of the system's own are that an ordinary user's PATH often lacks. */
-const systemDirectories = ['/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+export const systemDirectories = ['/usr/sbin', '/sbin', '/usr/bin', '/bin'];
 
 /** The absolute path of a program: `name` itself if it has a slash, else found through PATH; `undefined` if there is none. */
 export function findProgram(name: string): string | undefined {

@@ -72,6 +72,12 @@ export {
   openFilesystem,
   unmount,
 } from './mount.ts';
+export {
+  type MountNamespace,
+  openMountNamespace,
+  type ShellOptions,
+  type ShellResult,
+} from './mount-namespace.ts';
 export { findMount, listMounts, type MountPoint } from './mount-point.ts';
 export {
   endNamespace,
@@ -98,6 +104,7 @@ export { exchangeNames } from './rename.ts';
 export { replaceFile, syncDirectoryNow } from './replace-file.ts';
 export { findRuntimeRoot } from './runtime-root.ts';
 export { findWatchdogInterval, notifyServiceManager, takeListeners } from './service-manager.ts';
+export { openScratch, type Scratch } from './scratch.ts';
 export { createSpecialFile, type SpecialFile } from './special-file.ts';
 export { isSqlite, openDatabaseFile } from './sqlite.ts';
 export { Staging } from './staging.ts';

@@ -11,6 +11,8 @@ export interface ProgramOptions {
   readonly outputLimit?: number;
   /** Where it runs; here if not given. */
   readonly directory?: string | undefined;
+  /** Its whole environment; ours if not given. */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -37,10 +39,15 @@ export async function runProgram(
   programArguments: readonly string[],
   options: ProgramOptions = {},
 ): Promise<ProgramResult> {
-  const { input, timeout = 60_000, outputLimit = 1024 * 1024, signal } = options;
+  const { input, timeout = 60_000, outputLimit = 1024 * 1024, environment: env, signal } = options;
   throwIfAborted(signal);
   const cwd = options.directory === undefined ? {} : { cwd: options.directory };
-  const child = spawn(name, programArguments, { stdio: ['pipe', 'pipe', 'pipe'], shell: false, ...cwd });
+  const child = spawn(name, programArguments, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    shell: false,
+    ...cwd,
+    ...(env && { env }),
+  });
   let clock: NodeJS.Timeout | undefined;
   let abort: (() => void) | undefined;
   try {

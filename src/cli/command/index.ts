@@ -5,6 +5,7 @@ import type { Command, Family } from './command.ts';
 import { helpCommands } from './help.ts';
 import { hostCommands, snapshotCommands, snapshotFamilies } from './host.ts';
 import { imageCommands } from './image.ts';
+import { labCommands, labFamilies } from './lab.ts';
 import { lookCommands } from './look.ts';
 import { namespaceCommands } from './namespace.ts';
 import { registryCommands } from './registry.ts';
@@ -30,10 +31,11 @@ export const commands = {
   ...serveCommands,
   ...doctorCommands,
   ...namespaceCommands,
+  ...labCommands,
   ...helpCommands,
 } as const;
 
-export const families = { ...snapshotFamilies, ...zoneFamilies } as const;
+export const families = { ...snapshotFamilies, ...zoneFamilies, ...labFamilies } as const;
 
 export type CommandName = keyof typeof commands;
 export const commandNames = Object.keys(commands) as readonly CommandName[];
@@ -51,6 +53,7 @@ export const commandGroups: readonly { readonly title: string; readonly names: r
   { title: 'On this machine', names: [...namesOf(hostCommands), 'snapshot', 'unshare', 'doctor'] },
   { title: 'Zones', names: ['run', 'zone'] },
   { title: 'Daemon', names: namesOf(serveCommands) },
+  { title: 'Learning', names: ['lab'] },
   { title: 'Help', names: namesOf(helpCommands) },
 ];
 

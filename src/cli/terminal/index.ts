@@ -4,5 +4,6 @@
  */
 export { DetachKeys } from './detach-keys.ts';
 export { StandardInput } from './input.ts';
+export { readKey } from './key.ts';
 export { enterRawMode } from './raw-mode.ts';
 export { createTerminalSize } from './size.ts';
