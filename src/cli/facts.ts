@@ -34,7 +34,6 @@ export const environment: Readonly<Record<string, string>> = {
   TMPDIR:
     'where a tar for standard output is prepared, and where labs are; everything else is prepared beside its output',
   NO_COLOR: 'no colours in progress and labs',
-  SHELL: 'the shell that a lab opens; sh if not set',
   TERM: 'dumb: lines instead of bars',
   'LC_ALL, LC_CTYPE, LANG': 'whether bars may be drawn in UTF-8',
   SHALE_ROOT: 'where the cache is, unless --root is given',
@@ -47,7 +46,7 @@ export const environment: Readonly<Record<string, string>> = {
   CONTAINERS_REGISTRIES_CONF: 'mirrors, instead of registries.conf in the usual places',
   'HTTPS_PROXY, HTTP_PROXY, NO_PROXY': 'proxies for registries, and what goes past them; in lower case, too',
   PATH: 'where hypervisors and the other programs that zones need are looked for',
-  SHELL: 'what shale unshare runs if nothing is named',
+  SHELL: 'what shale unshare runs if nothing is named, and the shell that a lab opens',
   HOME: 'what ~ is in this list and elsewhere',
   'LISTEN_PID, LISTEN_FDS': 'a socket that a service manager has opened for shale serve',
   NOTIFY_SOCKET: 'where a service manager is told that shale serve is ready, or stops',

@@ -5,6 +5,7 @@ import { delimiter, dirname } from 'node:path';
 import { inheritVariable } from './environment.ts';
 import { HostError, throwIfAborted } from './error.ts';
 import { systemDirectories } from './find-program.ts';
+import { findForbiddingSetting } from './namespace-obstacle.ts';
 import { cannotStart, type ProgramOptions, runProgram } from './program.ts';
 import { registerUnfinished } from './unfinished.ts';
 
@@ -29,8 +30,6 @@ export interface MountNamespace extends AsyncDisposable {
   readonly rootless: boolean;
   /** Words before those of a program that is to run in it, as long as it is open. */
   readonly entrance: readonly string[];
-  /** Another path of what stands at the absolute `path` in the namespace, for us outside. */
-  pathOf(path: string): string;
   /** Runs a line of sh(1) in a directory, to its end. HostErrors as `runProgram`. */
   run(line: string, options: ShellOptions): Promise<ShellResult>;
   /** A shell for whoever sits at our terminal; resolves when it has ended. */
@@ -40,6 +39,8 @@ export interface MountNamespace extends AsyncDisposable {
 export interface ShellOptions extends Pick<ProgramOptions, 'timeout' | 'outputLimit' | 'signal'> {
   /** Absolute, as the namespace has it. */
   readonly directory: string;
+  /** A directory of programs that come before all others. */
+  readonly programs?: string | undefined;
 }
 
 /** In milliseconds. */
@@ -104,14 +105,10 @@ class HeldNamespace implements MountNamespace {
     this.#release = release;
   }
 
-  pathOf(path: string): string {
-    return `/proc/${this.#holder.pid}/root${path}`;
-  }
-
-  async run(line: string, { directory, ...options }: ShellOptions): Promise<ShellResult> {
+  async run(line: string, { directory, programs, ...options }: ShellOptions): Promise<ShellResult> {
     // nsenter's own --wd is opened before it enters: what is mounted there would not be seen.
     const script = ['sh', '-c', 'cd -- "$0" && exec 2>&1 && eval "$1"', directory, line];
-    const added = { ...environment(), LC_ALL: 'C' };
+    const added = { ...environment(programs), LC_ALL: 'C' };
     const ended = await runProgram(this.entrance[0]!, [...this.entrance.slice(1), ...script], {
       ...options,
       environment: added,
@@ -124,12 +121,12 @@ class HeldNamespace implements MountNamespace {
     return { status: ended.status, output: Buffer.concat([ended.stdout, ended.stderr]) };
   }
 
-  async openShell({ directory }: ShellOptions): Promise<void> {
+  async openShell({ directory, programs }: ShellOptions): Promise<void> {
     const shell = inheritVariable('SHELL') || 'sh';
     const script = ['sh', '-c', 'cd -- "$0" && { command -v "$1" >/dev/null || set -- sh; exec "$1" -i; }'];
     const child = spawn(this.entrance[0]!, [...this.entrance.slice(1), ...script, directory, shell], {
       stdio: 'inherit',
-      env: environment(),
+      env: environment(programs),
     });
     await new Promise<void>((resolve, reject) => {
       child.once('error', error => reject(cannotStart(error, 'nsenter')));
@@ -149,17 +146,18 @@ class HeldNamespace implements MountNamespace {
 }
 
 /** Ours, with programs of the system's and with the Node that we are. */
-function environment(): NodeJS.ProcessEnv {
+function environment(programs?: string): NodeJS.ProcessEnv {
+  const first = programs === undefined ? [] : [programs];
   const given = (inheritVariable('PATH') ?? '').split(delimiter);
-  const PATH = [...new Set([...given, ...systemDirectories, dirname(process.execPath)])].join(delimiter);
+  const PATH = [...new Set([...first, ...given, ...systemDirectories, dirname(process.execPath)])].join(
+    delimiter,
+  );
   return { ...process.env, PATH };
 }
 
-/** What of the kernel's settings forbids namespaces, and the value that does. */
+/** What else of the kernel's settings may forbid namespaces, the value that does, and what to set. */
 const switches = [
-  ['/proc/sys/user/max_mnt_namespaces', '0', 'user.max_mnt_namespaces=10000'],
-  ['/proc/sys/user/max_user_namespaces', '0', 'user.max_user_namespaces=10000'],
-  ['/proc/sys/kernel/unprivileged_userns_clone', '0', 'kernel.unprivileged_userns_clone=1'],
+  ['/proc/sys/user/max_mnt_namespaces', '0', 'user.max_mnt_namespaces=15000'],
   [
     '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
     '1',
@@ -169,15 +167,14 @@ const switches = [
 
 function isDenied(complaint: string, rootless: boolean): HostError {
   const what = rootless ? 'a user namespace' : 'a mount namespace';
-  const setting = switches.find(
-    ([path, forbidden]) => (rootless || path.includes('mnt')) && readSetting(path) === forbidden,
-  )?.[2];
+  const setting = switches.find(([path, forbidden]) => readSetting(path) === forbidden)?.[2];
   const hint =
-    setting !== undefined
-      ? `${rootless ? 'run it as root, or ' : ''}let root allow namespaces: sysctl -w ${setting}`
+    (rootless ? findForbiddingSetting()?.hint : undefined) ??
+    (setting !== undefined
+      ? `as root run: sysctl -w ${setting}`
       : rootless
         ? 'run it as root, or outside of the container or sandbox that forbids user namespaces'
-        : 'run it outside of the container, or in one with CAP_SYS_ADMIN';
+        : 'run it outside of the container, or in one with CAP_SYS_ADMIN');
   return new HostError('denied', `${what} cannot be had here: ${complaint}`, {
     detail: { rootless },
     hint,

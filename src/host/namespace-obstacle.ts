@@ -57,7 +57,8 @@ export function suspectNamespaceObstacle(): Obstacle | undefined {
   return undefined;
 }
 
-function findForbiddingSetting(): Obstacle | undefined {
+/** A setting of the kernel that forbids user namespaces. */
+export function findForbiddingSetting(): Obstacle | undefined {
   if (readSetting('user/max_user_namespaces') === '0') {
     return {
       reason: 'this machine allows no user namespaces (user.max_user_namespaces is 0)',

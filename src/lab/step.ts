@@ -12,8 +12,6 @@ export interface LabStep {
   readonly title: string;
   /** Paragraphs, before the commands are run. */
   readonly explanation: readonly string[];
-  /** Shale first writes this file of the scratch directory: the upper directory as a layer's tar. */
-  readonly writesLayer?: string;
   readonly commands: readonly LabCommand[];
   /** What to see in what was printed. */
   readonly see: readonly string[];

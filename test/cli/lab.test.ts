@@ -210,7 +210,7 @@ describe('at a terminal', { skip: requires({ tools, mounts: ['overlay'] }) }, ()
     await session.sees(/exit comes back/);
     session.type('findmnt -no FSTYPE merged; echo here > merged/here; cat upper/here; exit\n');
     await session.asked(6);
-    assert.match(session.text(), /^overlay\r?\nhere\r?$/m);
+    assert.match(session.text(), /(^|[#$] )overlay\r?\nhere\r?$/m);
     session.type('q');
     const [status] = await session.ended;
     assert.equal(status, 0);
@@ -305,6 +305,7 @@ test('--step shows one step, with those before it done', {
 /** The layer as GNU tar lists it, and as the upper itself says it must be. */
 function checkLayer(layer: string, directory: string): void {
   const listed = judge('tar', '-tf', layer).trim().split('\n').sort();
+  assert.equal(listed.shift(), './');
   const expected = judge('sh', '-c', 'cd "$0/upper" && find . -mindepth 1 -printf "%P %y\\n"', directory)
     .trim()
     .split('\n')

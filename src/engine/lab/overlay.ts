@@ -1,8 +1,9 @@
+import { join } from 'node:path';
+
 export type { LabStep } from '../../lab/index.ts';
 
 import { HostError, isRoot, type MountNamespace, openMountNamespace, openScratch } from '../../host/index.ts';
 import { LabError, type LabStep, type OverlayTerms, overlaySteps } from '../../lab/index.ts';
-import { writeUpperLayer } from './layer.ts';
 
 export interface OverlayLabOptions {
   /** The scratch directory stays, with what is in it; nothing stays mounted. */
@@ -54,6 +55,7 @@ export async function openOverlayLab({ keep = false, signal }: OverlayLabOptions
   const namespace = stack.use(await openNamespace(signal));
   const directory = scratch.path;
   const terms = await prepare(namespace, directory, { keep, signal });
+  await makeCommand(namespace, directory);
   if (keep) scratch.keep();
   return new OpenLab({ namespace, directory, terms, signal, stack: stack.move() });
 }
@@ -67,6 +69,19 @@ async function openNamespace(signal: AbortSignal | undefined): Promise<MountName
     if (!(error instanceof HostError) || error.code !== 'denied') throw error;
     return await openMountNamespace({ rootless: true, signal }).catch(() => Promise.reject(error));
   }
+}
+
+/** In the scratch directory, and in the search path of all that runs there. */
+const programs = '.bin';
+const shale = join(import.meta.dirname, '..', '..', '..', 'bin', 'shale.js');
+
+/** Sees to it that `shale` is us, not one that is installed, or none. */
+async function makeCommand(namespace: MountNamespace, directory: string): Promise<void> {
+  const { status, output } = await namespace.run(
+    `mkdir ${programs} && ln -s '${shale.replaceAll("'", `'\\''`)}' ${programs}/shale`,
+    { directory },
+  );
+  if (status !== 0) throw new LabError('internal', `cannot link to ${shale}: ${textOf(output)}`);
 }
 
 /** Exit status of a trial that lacks a program. */
@@ -148,14 +163,14 @@ class OpenLab implements OverlayLab {
     this.#stack = given.stack;
   }
 
-  async *run({ name, commands, writesLayer }: LabStep): AsyncGenerator<LabOutcome, void, undefined> {
-    const { directory, rootless } = this;
-    if (writesLayer !== undefined) {
-      const place = this.#namespace.pathOf(directory);
-      await writeUpperLayer(`${place}/upper`, `${place}/${writesLayer}`, { rootless, signal: this.#signal });
-    }
+  async *run({ name, commands }: LabStep): AsyncGenerator<LabOutcome, void, undefined> {
+    const { directory } = this;
     for (const { line, fails } of commands) {
-      const { status, output } = await this.#namespace.run(line, { directory, signal: this.#signal });
+      const { status, output } = await this.#namespace.run(line, {
+        directory,
+        programs: join(directory, programs),
+        signal: this.#signal,
+      });
       yield { command: line, status, output: textOf(output) };
       if ((status !== 0) === (fails === true)) continue;
       const how = fails ? 'was not refused' : `ended with status ${status}`;
@@ -171,7 +186,8 @@ class OpenLab implements OverlayLab {
   }
 
   async openShell(): Promise<void> {
-    await this.#namespace.openShell({ directory: this.directory });
+    const { directory } = this;
+    await this.#namespace.openShell({ directory, programs: join(directory, programs) });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

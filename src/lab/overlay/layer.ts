@@ -2,7 +2,7 @@ import { type LabStep, refused, run } from '../step.ts';
 import { type OverlayTerms, prefixOf } from './terms.ts';
 
 export function layerSteps(terms: OverlayTerms): readonly LabStep[] {
-  return [translate(terms), layer, end];
+  return [translate(terms), layer(terms), end];
 }
 
 function translate(terms: OverlayTerms): LabStep {
@@ -28,24 +28,28 @@ function translate(terms: OverlayTerms): LabStep {
   };
 }
 
-const layer: LabStep = {
-  name: 'layer',
-  title: 'The upper as a layer, by Shale',
-  explanation: [
-    'Shale has just written layer.tar out of the same upper: one order whatever the filesystem’s own is, hardlinks kept, the state of OverlayFS left out, and an error where the upper says what no layer can ' +
-      '(metacopy and redirect, see above). The judge is GNU tar.',
-  ],
-  writesLayer: 'layer.tar',
-  commands: run(
-    'tar --list --verbose --numeric-owner --file layer.tar',
-    'tar -tf by-hand.tar | sort > by-hand.names; tar -tf layer.tar | sort > layer.names',
-    'diff by-hand.names layer.names && echo "the same names"',
-    'sha256sum layer.tar',
-  ),
-  see: [
-    'The names are those that came out by hand. The digest is of the uncompressed tar: it is what the configuration of an image calls a diffID.',
-  ],
-};
+function layer({ rootless }: OverlayTerms): LabStep {
+  const diff = `shale diff upper --form ${rootless ? 'overlay-user' : 'overlay'}`;
+  return {
+    name: 'layer',
+    title: 'The upper as a layer, by Shale',
+    explanation: [
+      'shale diff reads the same upper. Its layer has one order whatever the filesystem’s own is, keeps hardlinks, leaves the state of OverlayFS out, and is an error where the upper says what no layer ' +
+        'can (redirect, see above). GNU tar is the judge.',
+    ],
+    commands: run(
+      diff,
+      `${diff} --compression none --out layer.tar`,
+      'tar --list --verbose --numeric-owner --file layer.tar',
+      "tar -tf by-hand.tar | sort > by-hand.names; tar -tf layer.tar | grep -v '^./$' | sort > layer.names",
+      'diff by-hand.names layer.names && echo "the same names"',
+      'sha256sum layer.tar',
+    ),
+    see: [
+      'A is new, C may have been there before (without the lowers nobody knows), D is deleted. Apart from ./, the root itself, the names are those that came out by hand. The digest is of the uncompressed tar: it is what the configuration of an image calls a diffID.',
+    ],
+  };
+}
 
 const end: LabStep = {
   name: 'clean-up',
