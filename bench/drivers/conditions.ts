@@ -50,7 +50,8 @@ function firstLine(program: string, ...args: string[]): string {
   const { stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
   if (error !== undefined) return `no ${program}`;
   const lines = `${stdout}\n${stderr}`.split('\n').map(line => line.trim());
-  const names = lines.find(line => /\d+\.\d+/.test(line) && !/unknown/.test(line));
+  const versions = lines.filter(line => /\d+\.\d+/.test(line) && !line.includes('unknown'));
+  const names = versions.find(line => line.startsWith(program)) ?? versions[0];
   return (
     (args[0]?.includes('ersion') || args[0] === '-V' ? names : lines.find(line => line !== '')) ?? program
   );
