@@ -13,6 +13,8 @@ export interface ProgramOptions {
   readonly directory?: string | undefined;
   /** Its whole environment; ours if not given. */
   readonly environment?: NodeJS.ProcessEnv | undefined;
+  /** Variables on top of our own environment. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -41,12 +43,13 @@ export async function runProgram(
 ): Promise<ProgramResult> {
   const { input, timeout = 60_000, outputLimit = 1024 * 1024, environment: env, signal } = options;
   throwIfAborted(signal);
-  const cwd = options.directory === undefined ? {} : { cwd: options.directory };
+  const { directory: cwd, variables } = options;
   const child = spawn(name, programArguments, {
     stdio: ['pipe', 'pipe', 'pipe'],
     shell: false,
-    ...cwd,
+    ...(cwd !== undefined && { cwd }),
     ...(env && { env }),
+    ...(variables && { env: { ...(env ?? process.env), ...variables } }),
   });
   let clock: NodeJS.Timeout | undefined;
   let abort: (() => void) | undefined;

@@ -22,13 +22,7 @@ export function readSettings<T extends Readonly<Record<string, Setting>>>(
     read[name] = isFree(setting) ? setting.usual : setting[0];
   for (const [name, value] of Object.entries(settings)) {
     const choices = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (choices === undefined) {
-      const names = Object.keys(known).join(', ');
-      throw new SnapshotError('invalid', `the driver ${driver} has no setting ${JSON.stringify(name)}`, {
-        detail: { driver, name },
-        hint: names === '' ? 'it has none' : `it has: ${names}`,
-      });
-    }
+    if (choices === undefined) throw noSetting(driver, name, Object.keys(known));
     if (!(isFree(choices) ? choices.pattern.test(value) : choices.includes(value))) {
       throw new SnapshotError(
         'invalid',
@@ -46,4 +40,22 @@ export function readSettings<T extends Readonly<Record<string, Setting>>>(
 
 function isFree(setting: Setting): setting is FreeSetting {
   return 'pattern' in setting;
+}
+
+/** The settings of a driver that may be any text, as far as they are given. SnapshotError `invalid`. */
+export function readTexts<Name extends string>(
+  driver: DriverName,
+  { settings = {} }: DriverOptions,
+  known: readonly Name[],
+): { readonly [Key in Name]?: string } {
+  const stray = Object.keys(settings).find(name => !known.includes(name as Name));
+  if (stray !== undefined) throw noSetting(driver, stray, known);
+  return settings as { readonly [Key in Name]?: string };
+}
+
+function noSetting(driver: DriverName, name: string, known: readonly string[]): SnapshotError {
+  return new SnapshotError('invalid', `the driver ${driver} has no setting ${JSON.stringify(name)}`, {
+    detail: { driver, name },
+    hint: known.length === 0 ? 'it has none' : `it has: ${known.join(', ')}`,
+  });
 }
