@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, globSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { fileTypes, writeInitramfs } from '../../src/initramfs/index.ts';
 import { installKernel, type Kernel } from '../../src/kernel/index.ts';
 import { byteString } from '../../src/tree/index.ts';

@@ -32,7 +32,18 @@ export function makeRootImage(image: string, { directory, programs }: RootImageO
     mkdirSync(at(`usr/${name}`), { recursive: true });
     symlinkSync(`usr/${name}`, at(name));
   }
-  for (const name of ['dev', 'proc', 'sys', 'tmp', 'run', 'root', 'etc', 'mnt', 'var/tmp', 'usr/lib/busybox']) {
+  for (const name of [
+    'dev',
+    'proc',
+    'sys',
+    'tmp',
+    'run',
+    'root',
+    'etc',
+    'mnt',
+    'var/tmp',
+    'usr/lib/busybox',
+  ]) {
     mkdirSync(at(name), { recursive: true });
   }
   writeFileSync(at('etc/passwd'), 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n');

@@ -1,14 +1,14 @@
 import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { tryLock } from '../../host/index.ts';
+import { SnapshotError } from '../error.ts';
 import type { Mount } from '../mount.ts';
 import { openMounts } from '../mounting.ts';
 import type { Usage } from '../snapshotter.ts';
 import { baseDevice } from './devmapper/base.ts';
-import { exclusively } from './devmapper/exclusion.ts';
 import { closeFilePool } from './devmapper/file-pool.ts';
 import { mountOf, readSuperblock } from './devmapper/filesystem.ts';
-import { lockFile, type OpenPool, openPool } from './devmapper/open.ts';
+import { type OpenPool, openPool } from './devmapper/open.ts';
 import { probeDevmapper } from './devmapper/probe.ts';
 import type { ApplyTarget, ChangeSource, Driver, DriverFactory, DriverSnapshot } from './driver.ts';
 import { syncPlace } from './sync-place.ts';
@@ -26,6 +26,8 @@ class DevmapperDriver implements Driver {
   readonly #open: OpenPool;
   /** Shared by all that have the pool open: one on files goes with the last. */
   readonly #presence: Disposable | undefined;
+  /** Of committed snapshots, which keep them. */
+  readonly #inodes = new Map<number, number>();
 
   constructor(root: string, open: OpenPool) {
     this.#root = root;
@@ -33,16 +35,19 @@ class DevmapperDriver implements Driver {
     this.#presence = tryLock(presenceFile(root), 'shared');
   }
 
-  async create({ id, parents }: DriverSnapshot, signal?: AbortSignal): Promise<void> {
-    const { pool, devices } = this.#open;
-    await this.remove(id);
-    await pool.requireSpace();
+  async create({ id, parents }: DriverSnapshot): Promise<void> {
+    const { pool } = this.#open;
     const origin = parents[0] ?? baseDevice;
-    await exclusively(
-      lockFile(this.#root),
-      () => devices.whileSuspended(origin, () => pool.createSnapshot(id, origin)),
-      signal,
-    );
+    await pool.requireSpace();
+    // Nobody writes to a committed one, whose device is not even there: it need not be suspended.
+    try {
+      await pool.createSnapshot(id, origin);
+    } catch (error) {
+      if (!(error instanceof SnapshotError) || error.code !== 'conflict') throw error;
+      // What a lost database has left there.
+      await this.remove(id);
+      await pool.createSnapshot(id, origin);
+    }
   }
 
   async mounts({ id, kind }: DriverSnapshot): Promise<readonly Mount[]> {
@@ -68,6 +73,7 @@ class DevmapperDriver implements Driver {
     const inodes = await this.#sync(id);
     await devices.flush(id);
     await devices.deactivate(id);
+    this.#inodes.set(id, inodes);
     return await this.#measure(id, parents, inodes);
   }
 
@@ -76,6 +82,7 @@ class DevmapperDriver implements Driver {
     await devices.deactivate(id);
     if (files !== undefined) await devices.discard(id);
     await pool.deleteDevice(id);
+    this.#inodes.delete(id);
   }
 
   async list(): Promise<readonly number[]> {
@@ -138,10 +145,20 @@ class DevmapperDriver implements Driver {
   }
 
   async #measure(id: number, [parent = baseDevice]: readonly number[], inodes: number): Promise<Usage> {
-    const { pool, devices } = this.#open;
-    await using older = await devices.borrow(parent);
-    const before = readSuperblock(older.path).inodes;
-    return { size: await pool.difference(parent, id), inodes: Math.max(0, inodes - before) };
+    const before = await this.#inodesOf(parent);
+    const size = await this.#open.pool.difference(parent, id);
+    return { size, inodes: Math.max(0, inodes - before) };
+  }
+
+  /** In use in a committed snapshot, all that is below it included. */
+  async #inodesOf(id: number): Promise<number> {
+    if (id === baseDevice) return this.#open.base.inodes;
+    const known = this.#inodes.get(id);
+    if (known !== undefined) return known;
+    await using device = await this.#open.devices.borrow(id);
+    const { inodes } = readSuperblock(device.path);
+    this.#inodes.set(id, inodes);
+    return inodes;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Devices } from './devices.ts';
-import { format } from './filesystem.ts';
+import { format, readSuperblock } from './filesystem.ts';
 import type { ThinPool } from './pool.ts';
-import { type PoolRecord, writeRecord } from './record.ts';
+import { type Base, type PoolRecord, writeRecord } from './record.ts';
 import type { DevmapperSettings } from './settings.ts';
 
 /** The number of the device that has an empty filesystem: no snapshot has it. */
@@ -22,10 +22,10 @@ export interface BaseOptions {
  * Sees to it that there is the empty filesystem that snapshots without a parent begin as, so that these are made as fast as others, and take
  * nothing. What was made with other settings goes; what was made of it stays as it is. The caller has the lock.
  */
-export async function makeBase(options: BaseOptions): Promise<PoolRecord> {
+export async function makeBase(options: BaseOptions): Promise<Base> {
   const { pool, devices, record, path, settings, scratch } = options;
   const { type, baseSize: size } = settings;
-  if (record.base?.type === type && record.base.size === size) return record;
+  if (record.base?.type === type && record.base.size === size) return record.base;
   writeRecord(path, { ...record, base: undefined });
   await devices.deactivate(baseDevice);
   await pool.deleteDevice(baseDevice);
@@ -34,8 +34,9 @@ export async function makeBase(options: BaseOptions): Promise<PoolRecord> {
   const device = await devices.activate(baseDevice);
   await format(device, { type, bytes: size, zeroed: pool.zeroes, scratch });
   await devices.flush(baseDevice);
+  const { inodes } = readSuperblock(device);
   await devices.deactivate(baseDevice);
-  const made = { ...record, base: { type, size } };
-  writeRecord(path, made);
-  return made;
+  const base = { type, size, inodes };
+  writeRecord(path, { ...record, base });
+  return base;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { runTool, type Tool } from '../tool.ts';
-import { devicePath, dmsetup, findDevice } from './dmsetup.ts';
+import { devicePath, dmsetup } from './dmsetup.ts';
 
 const discardTool: Tool = { program: 'blkdiscard', package: 'util-linux' };
 
@@ -35,35 +35,30 @@ export class Devices {
 
   /** Sees to it that it is there. */
   async activate(id: number): Promise<string> {
-    const state = await findDevice(this.#name(id));
-    if (state === undefined) await this.#create(id, this.#name(id));
-    // Left by one who was killed while he made a snapshot of it.
-    else if (state.suspended) await this.#resume(id);
-    return this.path(id);
+    const path = this.path(id);
+    if (existsSync(path)) return path;
+    try {
+      await this.#create(id, this.#name(id));
+    } catch (error) {
+      // Another process was faster.
+      if (!existsSync(path)) throw error;
+    }
+    return path;
   }
 
   /** Takes it away; nothing there is success. SnapshotError `conflict` while it is mounted. */
   async deactivate(id: number): Promise<void> {
-    if ((await findDevice(this.#name(id))) === undefined) return;
+    if (!existsSync(this.path(id))) return;
     // udev(7) may be looking at it.
     const again = ['remove', '--verifyudev', '--retry', this.#name(id)];
     await dmsetup(again, { doing: `deactivate the device of the snapshot ${id}` });
   }
 
-  /** Whether somebody has it open. */
+  /** Whether somebody has it open: it is mounted. */
   async isOpen(id: number): Promise<boolean> {
-    return ((await findDevice(this.#name(id)))?.open ?? 0) > 0;
-  }
-
-  /** Does something while nothing is written to the device, and all that was written to its filesystem is on it. */
-  async whileSuspended<T>(id: number, work: () => Promise<T>): Promise<T> {
-    if ((await findDevice(this.#name(id))) === undefined) return await work();
-    await dmsetup(['suspend', this.#name(id)], { doing: `suspend the device of the snapshot ${id}` });
-    try {
-      return await work();
-    } finally {
-      await this.#resume(id);
-    }
+    const words = ['info', '--columns', '--noheadings', '-o', 'open', this.#name(id)];
+    const count = await dmsetup(words, { doing: `look at the device of the snapshot ${id}` });
+    return count.trim() !== '0';
   }
 
   /** The device under another name, to be read. It goes when nobody has it open any more; disposing it says that nobody else will open it. */
@@ -105,12 +100,6 @@ export class Devices {
     const table = `0 ${this.#sectors} thin ${devicePath(this.#pool)} ${id}`;
     const words = ['create', '--verifyudev', ...options, name, '--table', table];
     await dmsetup(words, { doing: `activate the device of the snapshot ${id}` });
-  }
-
-  async #resume(id: number): Promise<void> {
-    await dmsetup(['resume', '--verifyudev', this.#name(id)], {
-      doing: `resume the device of the snapshot ${id}`,
-    });
   }
 
   #name(id: number): string {

@@ -23,24 +23,3 @@ export function dmsetup(programArguments: readonly string[], options: ToolOption
 }
 
 export const devicePath = (name: string): string => `/dev/mapper/${name}`;
-
-/** A device as the kernel has it. */
-export interface DeviceState {
-  /** How often it is open; a mounted filesystem is one time. */
-  readonly open: number;
-  /** Whoever touches it waits. */
-  readonly suspended: boolean;
-}
-
-/** `undefined` if there is none of that name, or none that may be asked for. */
-export async function findDevice(name: string): Promise<DeviceState | undefined> {
-  const columns = ['--columns', '--noheadings', '--separator', ' ', '-o', 'open,suspended'];
-  try {
-    const line = await dmsetup(['info', ...columns, name], { doing: `look at the device ${name}` });
-    const [open = '', suspended = ''] = line.trim().split(' ');
-    return { open: Number(open), suspended: suspended !== 'Active' && suspended !== '' };
-  } catch (error) {
-    if ((error as { code?: string }).code === 'not-found') return undefined;
-    throw error;
-  }
-}

@@ -1,7 +1,7 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runTool, type Tool } from '../tool.ts';
-import { dmsetup, findDevice } from './dmsetup.ts';
+import { devicePath, dmsetup } from './dmsetup.ts';
 import { sectorBytes } from './pool.ts';
 import type { PoolChoice } from './settings.ts';
 
@@ -19,7 +19,7 @@ export async function openFilePool(
   directory: string,
   sizes: Extract<PoolChoice, { kind: 'files' }>,
 ): Promise<void> {
-  if ((await findDevice(name)) !== undefined) return;
+  if (existsSync(devicePath(name))) return;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const metadata = await attach(join(directory, 'metadata'), sizes.metadata);
   const data = await attach(join(directory, 'data'), sizes.data);

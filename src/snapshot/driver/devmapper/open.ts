@@ -8,13 +8,14 @@ import { Devices } from './devices.ts';
 import { exclusively } from './exclusion.ts';
 import { openFilePool } from './file-pool.ts';
 import { sectorBytes, ThinPool } from './pool.ts';
-import { type PoolRecord, readRecord, writeRecord } from './record.ts';
+import { type Base, type PoolRecord, readRecord, writeRecord } from './record.ts';
 import { type DevmapperSettings, type PoolChoice, readDevmapperSettings } from './settings.ts';
 
 /** A pool that is ours, with what is in it. */
 export interface OpenPool {
   readonly pool: ThinPool;
   readonly devices: Devices;
+  readonly base: Base;
   /** Where a pool on files is; `undefined` if it is none. */
   readonly files: string | undefined;
 }
@@ -44,8 +45,8 @@ export async function openPool(options: DriverOptions): Promise<OpenPool> {
     record = enlarge(record, settings);
     if (record !== known) writeRecord(path, record);
     const devices = new Devices({ pool: name, tag, sectors: record.largest / sectorBytes });
-    await makeBase({ pool, devices, record, path, settings, scratch: root });
-    return { pool, devices, files };
+    const base = await makeBase({ pool, devices, record, path, settings, scratch: root });
+    return { pool, devices, base, files };
   });
 }
 

@@ -57,7 +57,7 @@ export class ThinPool {
     await this.#message(`create_thin ${number(id)}`, `make the thin device ${id}`);
   }
 
-  /** A device that has all that `origin` has. If that one is active, it is suspended meanwhile. */
+  /** A device that has all that `origin` has; to that nobody may be writing. `conflict` as above. */
   async createSnapshot(id: number, origin: number): Promise<void> {
     const doing = `make the thin device ${id} of ${origin}`;
     await this.#message(`create_snap ${number(id)} ${number(origin)}`, doing);
@@ -111,14 +111,19 @@ export class ThinPool {
 
   /** A pool shows its metadata as they were at one moment, to one reader at a time. */
   async #readMetadata<T>(read: () => Promise<T>): Promise<T> {
+    const doing = `read the metadata of the thin pool ${this.name}`;
     return await exclusively(this.#lock, async () => {
-      // One that a reader has left behind, who was killed.
-      await this.#message('release_metadata_snap', 'read the pool’s metadata').catch(() => {});
-      await this.#message('reserve_metadata_snap', 'read the pool’s metadata');
+      try {
+        await this.#message('reserve_metadata_snap', doing);
+      } catch {
+        // A reader who was killed has left it.
+        await this.#message('release_metadata_snap', doing);
+        await this.#message('reserve_metadata_snap', doing);
+      }
       try {
         return await read();
       } finally {
-        await this.#message('release_metadata_snap', 'read the pool’s metadata').catch(() => {});
+        await this.#message('release_metadata_snap', doing).catch(() => {});
       }
     });
   }

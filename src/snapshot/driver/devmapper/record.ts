@@ -12,7 +12,15 @@ export interface PoolRecord {
   /** Bytes of the largest filesystem that was ever made. */
   readonly largest: number;
   /** The empty filesystem that others are made of, once it is there. */
-  readonly base: { readonly type: FilesystemType; readonly size: number } | undefined;
+  readonly base: Base | undefined;
+}
+
+export interface Base {
+  readonly type: FilesystemType;
+  /** Bytes. */
+  readonly size: number;
+  /** In use, though nothing is in it. */
+  readonly inodes: number;
 }
 
 /** `undefined` if there is none yet; SnapshotError `corrupt`. */
@@ -40,7 +48,8 @@ function parse(text: string): PoolRecord | undefined {
   try {
     const { pool, tag, largest, base } = JSON.parse(text);
     const isSize = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
-    const isBase = base === undefined || (filesystemTypes.includes(base.type) && isSize(base.size));
+    const isBase =
+      base === undefined || (filesystemTypes.includes(base.type) && [base.size, base.inodes].every(isSize));
     const isRight = typeof pool === 'string' && /^[0-9a-f]+$/.test(tag) && isSize(largest) && isBase;
     return isRight ? { pool, tag, largest, base } : undefined;
   } catch {
