@@ -52,12 +52,14 @@ const MiB = 2 ** 20;
 export class Guests implements Disposable {
   readonly #scratch = createScratch();
   readonly #programs: readonly string[];
+  readonly #tree: string | undefined;
   #kernel: Kernel | undefined;
   #runs = 0;
 
-  /** Programs of this machine that the tests call, beyond what busybox has. */
-  constructor(programs: readonly string[]) {
+  /** Programs of this machine that the tests call, beyond what busybox has; and a directory of others, with their libraries. */
+  constructor(programs: readonly string[], tree?: string) {
     this.#programs = programs;
+    this.#tree = tree;
   }
 
   /** What the files wrote until the machine was off, or its time over. A machine that says nothing at all gets a second chance. */
@@ -100,6 +102,7 @@ export class Guests implements Disposable {
     makeRootImage(this.#scratch.at('root'), {
       directory: this.#scratch.at('files'),
       programs: this.#programs,
+      tree: this.#tree,
     });
     this.#kernel = await installKernel({ root: this.#scratch.at('cache'), from: kernelSource });
     return this.#kernel;

@@ -3,6 +3,7 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  globSync,
   mkdirSync,
   readFileSync,
   symlinkSync,
@@ -20,13 +21,15 @@ export interface RootImageOptions {
   readonly directory: string;
   /** Programs of this machine, by name or path: they are taken along with their libraries. */
   readonly programs: readonly string[];
+  /** A directory whose files come on top, with the libraries of this machine that its programs need. */
+  readonly tree?: string | undefined;
 }
 
 /**
  * The root filesystem of a guest, as an ext4 image that it may write to: this Node, this repository at /shale, busybox for all that needs
  * no better, and the programs named. Nothing is installed: all are files of this machine.
  */
-export function makeRootImage(image: string, { directory, programs }: RootImageOptions): void {
+export function makeRootImage(image: string, { directory, programs, tree }: RootImageOptions): void {
   const at = (name: string) => path.join(directory, name);
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
     mkdirSync(at(`usr/${name}`), { recursive: true });
@@ -56,11 +59,17 @@ export function makeRootImage(image: string, { directory, programs }: RootImageO
   const libraries = new Set<string>();
   const copyProgram = (source: string, target: string) => {
     copy(source, target);
-    for (const library of librariesOf(source)) libraries.add(library);
+    for (const library of librariesOf(source, tree)) libraries.add(library);
   };
   copyProgram(process.execPath, 'usr/bin/node');
   copyProgram(find('busybox'), 'usr/bin/busybox');
   for (const program of programs) copyProgram(find(program), find(program));
+  if (tree !== undefined) {
+    for (const name of globSync('{sbin,usr/sbin,usr/bin}/*', { cwd: tree })) {
+      copyProgram(path.join(tree, name), name);
+    }
+    for (const name of globSync('{lib,usr/lib}/*/*.so*', { cwd: tree })) copy(path.join(tree, name), name);
+  }
   for (const library of libraries) copy(library, library);
   for (const applet of spawnSync('busybox', ['--list'], { encoding: 'utf8' }).stdout.trim().split('\n')) {
     symlinkSync('/usr/bin/busybox', at(`usr/lib/busybox/${applet}`));
@@ -84,8 +93,14 @@ function find(program: string): string {
   return found;
 }
 
-/** None of a script or a static program. */
-function librariesOf(program: string): string[] {
-  const { stdout, status } = spawnSync('ldd', [program], { encoding: 'utf8' });
-  return status === 0 ? (stdout.match(/(?<=\s)\/\S+/g) ?? []) : [];
+/** What a program needs of this machine; none of a script or a static program. What comes with the tree is found there. */
+function librariesOf(program: string, tree: string | undefined): string[] {
+  const own =
+    tree === undefined ? {} : { LD_LIBRARY_PATH: globSync(`${tree}/{lib,usr/lib}/*-linux-*`).join(':') };
+  const { stdout, status } = spawnSync('ldd', [program], {
+    encoding: 'utf8',
+    env: { ...process.env, ...own },
+  });
+  const all = status === 0 ? (stdout.match(/(?<=\s)\/\S+/g) ?? []) : [];
+  return all.filter(library => tree === undefined || !library.startsWith(`${tree}/`));
 }

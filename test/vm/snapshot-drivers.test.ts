@@ -1,37 +1,36 @@
-/** The snapshot drivers that need what this machine's kernel may lack, and others on one that is older: in a virtual machine. */
-import assert from 'node:assert/strict';
-import { after, type TestContext, test } from 'node:test';
-import { type GuestRun, Guests, requiresGuest } from './machine.ts';
+/** The snapshot drivers that need what this machine's kernel may lack, and others on a kernel that is older: in a virtual machine. */
+import { after, test } from 'node:test';
+import { runInGuest } from './guest-tests.ts';
+import { Guests, requiresGuest } from './machine.ts';
 
 const programs = [
-  ...['dmsetup', 'thin_check', 'thin_ls', 'thin_delta', 'mkfs.ext4', 'mkfs.xfs', 'mkfs.btrfs'],
+  ...['dmsetup', 'thin_check', 'thin_ls', 'thin_delta', 'mkfs.ext4', 'mkfs.xfs', 'mkfs.btrfs', 'dd'],
   ...['mount', 'umount', 'losetup', 'blkdiscard', 'modprobe', 'sync', 'mv', 'truncate'],
 ];
 const skip = requiresGuest(programs);
 const guests = new Guests(programs);
 after(() => guests[Symbol.dispose]());
+const timeout = 290_000;
 
-/** The guest's tests, as if they were ours. */
-async function runInGuest(context: TestContext, run: GuestRun): Promise<void> {
-  const output = await guests.run(run);
-  for (const { file, status, tests, text } of output.files) {
-    for (const { name, skipped, failure } of tests) {
-      await context.test(name, { skip: skipped ?? false }, () => {
-        if (failure !== undefined) assert.fail(`${file}, in the guest: ${failure}`);
-      });
-    }
-    await context.test(`${file} ran to its end`, () => {
-      assert.ok(tests.length > 0, text);
-      assert.ok(status !== undefined, `the machine ended before: ${text}${output.console}`);
-      assert.ok(status === 0 || tests.some(({ passed }) => !passed), `status ${status}: ${text}`);
-    });
-  }
-  assert.ok(output.complete, `the machine ended before: ${output.console}`);
-}
-
-test('devmapper', { skip, timeout: 280_000 }, context =>
-  runInGuest(context, {
+test('devmapper: the suite', { skip, timeout }, context =>
+  runInGuest(context, guests, {
     files: ['test/snapshot/devmapper/suite.test.ts'],
+    modules: ['dm_thin_pool', 'loop'],
+    seconds: 240,
+  }),
+);
+
+test('devmapper: pools', { skip, timeout }, context =>
+  runInGuest(context, guests, {
+    files: ['test/snapshot/devmapper/pool.test.ts'],
     modules: ['dm_thin_pool', 'loop', 'xfs'],
+    seconds: 240,
+  }),
+);
+
+test('overlayfs and btrfs, under Linux 6.1', { skip, timeout }, context =>
+  runInGuest(context, guests, {
+    files: ['test/snapshot/overlayfs.test.ts', 'test/snapshot/btrfs.test.ts'],
+    modules: ['overlay', 'btrfs', 'loop'],
   }),
 );

@@ -31,12 +31,18 @@ export async function makeBase(options: BaseOptions): Promise<Base> {
   await pool.deleteDevice(baseDevice);
   await pool.requireSpace();
   await pool.createDevice(baseDevice);
-  const device = await devices.activate(baseDevice);
-  await format(device, { type, bytes: size, zeroed: pool.zeroes, scratch });
-  await devices.flush(baseDevice);
-  const { inodes } = readSuperblock(device);
-  await devices.deactivate(baseDevice);
-  const base = { type, size, inodes };
-  writeRecord(path, { ...record, base });
-  return base;
+  try {
+    const device = await devices.activate(baseDevice);
+    await format(device, { type, bytes: size, zeroed: pool.zeroes, scratch });
+    await devices.flush(baseDevice);
+    const base = { type, size, inodes: readSuperblock(device).inodes };
+    await devices.deactivate(baseDevice);
+    writeRecord(path, { ...record, base });
+    return base;
+  } catch (error) {
+    // It may be what fills the pool. Why it failed is what counts; the next one to open the pool tries again.
+    await devices.deactivate(baseDevice).catch(() => {});
+    await pool.deleteDevice(baseDevice).catch(() => {});
+    throw error;
+  }
 }

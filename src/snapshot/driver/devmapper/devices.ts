@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SnapshotError } from '../../error.ts';
 import { runTool, type Tool } from '../tool.ts';
 import { devicePath, dmsetup } from './dmsetup.ts';
+
+/** Milliseconds, and how often, a device that is in use is waited for. */
+const pause = 100;
+const attempts = 10;
 
 const discardTool: Tool = { program: 'blkdiscard', package: 'util-linux' };
 
@@ -49,9 +55,18 @@ export class Devices {
   /** Takes it away; nothing there is success. SnapshotError `conflict` while it is mounted. */
   async deactivate(id: number): Promise<void> {
     if (!existsSync(this.path(id))) return;
-    // udev(7) may be looking at it.
-    const again = ['remove', '--verifyudev', '--retry', this.#name(id)];
-    await dmsetup(again, { doing: `deactivate the device of the snapshot ${id}` });
+    const doing = `deactivate the device of the snapshot ${id}`;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await dmsetup(['remove', '--verifyudev', this.#name(id)], { doing });
+        return;
+      } catch (error) {
+        if (!(error instanceof SnapshotError) || error.code !== 'conflict') throw error;
+        if (attempt === attempts) throw error;
+      }
+      // What was just unmounted takes a moment to go, and udev(7) may be looking at it.
+      await sleep(pause);
+    }
   }
 
   /** Whether somebody has it open: it is mounted. */

@@ -31,9 +31,11 @@ export async function format(device: string, options: FormatOptions): Promise<vo
   if (type === 'ext4') rmdirSync(join(mounted.path, 'lost+found'));
 }
 
+const full = [/No space left/, 'exhausted', 'the thin pool is too small, or full: enlarge it'] as const;
+
 async function formatXfs(device: string, { bytes }: FormatOptions): Promise<void> {
   const words = ['-q', '-f', '-K', '-d', `size=${bytes}`, device];
-  await runTool(formatters.xfs, words, { doing: `put xfs on ${device}` });
+  await runTool(formatters.xfs, words, { doing: `put xfs on ${device}` }, [full]);
 }
 
 /** Without `assume_storage_prezeroed` the kernel zeroes inode tables in the background, which gives each snapshot blocks of its own. */
@@ -43,6 +45,7 @@ async function formatExt4(device: string, { bytes, zeroed }: FormatOptions): Pro
     const blocks = Math.floor(bytes / 1024);
     await runTool(formatters.ext4, [...words, device, `${blocks}k`], { doing: `put ext4 on ${device}` }, [
       [/Bad option/, 'unsupported'],
+      full,
     ]);
   };
   const written = 'lazy_itable_init=0,lazy_journal_init=0';

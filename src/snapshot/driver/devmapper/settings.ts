@@ -34,7 +34,7 @@ export function readDevmapperSettings(options: DriverOptions): DevmapperSettings
   if (pool !== undefined && (data !== undefined || metadata !== undefined)) {
     throw invalid('pool', pool, 'name a pool, or give the size of the data of a new one; not both');
   }
-  if (pool !== undefined && !/^(\/dev\/mapper\/)?[A-Za-z0-9_.+#:=@-]{1,127}$/.test(pool)) {
+  if (pool !== undefined && !/^(\/dev\/mapper\/)?[A-Za-z0-9_][A-Za-z0-9_.+#:=@-]{0,126}$/.test(pool)) {
     throw invalid('pool', pool, 'it is the name of a device of type thin-pool, as dmsetup ls shows it');
   }
   const type = filesystemTypes.find(name => name === fs_type);
