@@ -5,7 +5,20 @@ import { Guests, requiresGuest } from './machine.ts';
 
 const programs = [
   ...['dmsetup', 'thin_check', 'thin_ls', 'thin_delta', 'mkfs.ext4', 'mkfs.xfs', 'mkfs.btrfs', 'dd'],
-  ...['mount', 'umount', 'losetup', 'blkdiscard', 'modprobe', 'sync', 'mv', 'truncate'],
+  ...[
+    'mount',
+    'umount',
+    'losetup',
+    'blkdiscard',
+    'modprobe',
+    'sync',
+    'mv',
+    'truncate',
+    'getfattr',
+    'setfattr',
+    'xargs',
+    'tar',
+  ],
 ];
 const skip = requiresGuest(programs);
 const guests = new Guests(programs);

@@ -6,7 +6,18 @@ import { runInGuest } from './guest-tests.ts';
 import { Guests, requiresGuest } from './machine.ts';
 
 const built = process.env.SHALE_TEST_ZFS;
-const programs = ['mount', 'umount', 'losetup', 'sync', 'mv', 'truncate'];
+const programs = [
+  'mount',
+  'umount',
+  'losetup',
+  'sync',
+  'mv',
+  'truncate',
+  'getfattr',
+  'setfattr',
+  'xargs',
+  'tar',
+];
 const skip =
   requiresGuest(programs) ||
   (built === undefined && 'no ZFS: SHALE_TEST_ZFS names what test/vm/build-zfs has built');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { drivers, Snapshots } from '../../../src/snapshot/index.ts';
+import { layerSuite } from '../../suite/layers.ts';
 import { type Root, snapshotterSuite } from '../../suite/snapshotter.ts';
 import { createThinPool, devices, requiresThinPool, type TestPool } from './thin-pool.ts';
 
@@ -22,8 +23,8 @@ after(() => {
   }
 });
 
-snapshotterSuite('devmapper', {
-  async open(root) {
+const candidate = {
+  async open(root: string) {
     const settings = { pool: pool!.name, base_size: '64M' };
     return await Snapshots.open(root, await drivers.devmapper.open({ root, settings }));
   },
@@ -31,4 +32,9 @@ snapshotterSuite('devmapper', {
   skip,
   depth: 10,
   canRebase: false,
-});
+  // Under emulation each takes many seconds.
+  rounds: 2,
+};
+
+snapshotterSuite('devmapper', candidate);
+layerSuite('devmapper', candidate);

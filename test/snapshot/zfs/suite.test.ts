@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { drivers, Snapshots } from '../../../src/snapshot/index.ts';
+import { layerSuite } from '../../suite/layers.ts';
 import { type Root, snapshotterSuite } from '../../suite/snapshotter.ts';
 import { createZpool, requiresZfs, run, type TestPool } from './zpool.ts';
 
@@ -22,8 +23,8 @@ after(() => {
   }
 });
 
-snapshotterSuite('zfs', {
-  async open(root) {
+const candidate = {
+  async open(root: string) {
     const settings = { dataset: pool!.dataset };
     return await Snapshots.open(root, await drivers.zfs.open({ root, settings }));
   },
@@ -31,4 +32,9 @@ snapshotterSuite('zfs', {
   skip,
   depth: 10,
   canRebase: false,
-});
+  // Under emulation each takes many seconds.
+  rounds: 2,
+};
+
+snapshotterSuite('zfs', candidate);
+layerSuite('zfs', candidate);
