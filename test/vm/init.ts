@@ -3,6 +3,7 @@ import { recordMark } from './reporter.ts';
 /** Where a guest finds what it is to run, of the command line of the kernel. */
 export const filesWord = 'shale.test.files=';
 export const secondsWord = 'shale.test.seconds=';
+export const variableWord = 'shale.test.variable=';
 
 /**
  * The first process: modules, the root filesystem, and on to `guestInit`. What it is told of a failure stands on the console.
@@ -32,6 +33,7 @@ for word in $(cat /proc/cmdline); do
   case $word in
     ${filesWord}*) files=$(echo "\${word#*=}" | tr , ' ') ;;
     ${secondsWord}*) seconds=\${word#*=} ;;
+    ${variableWord}*) export "\${word#*=}" ;;
   esac
 done
 port=

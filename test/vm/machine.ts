@@ -14,7 +14,7 @@ import { byteString } from '../../src/tree/index.ts';
 import { type Machine, vmmDriver } from '../../src/vmm/index.ts';
 import { createScratch } from '../host/scratch.ts';
 import { requires } from '../requirement.ts';
-import { filesWord, firstInit, secondsWord } from './init.ts';
+import { filesWord, firstInit, secondsWord, variableWord } from './init.ts';
 import { GuestOutput } from './output.ts';
 import { makeRootImage } from './root-image.ts';
 
@@ -37,9 +37,14 @@ export interface GuestRun {
   readonly modules: readonly string[];
   /** Bytes of empty disks: /dev/vdb, /dev/vdc, … */
   readonly disks?: readonly number[];
-  /** How long a file may run; 120 if not given. */
-  readonly seconds?: number;
+  /** Variables for the tests, of plain words. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
+
+/** How long all files together may run. Under emulation, on a busy machine, a minute of work takes that long. */
+const runSeconds = 235;
+/** How long a test may take that runs a guest, in milliseconds. */
+export const guestTimeout = 295_000;
 
 /** How long a guest may take to its first word. Seen: two to four seconds; on a busy machine three times that. */
 const bootSeconds = 45;
@@ -68,7 +73,7 @@ export class Guests implements Disposable {
     return first.begun ? first : await this.#try(run);
   }
 
-  async #try({ files, modules, disks = [], seconds = 120 }: GuestRun): Promise<GuestOutput> {
+  async #try({ files, modules, disks = [], environment = {} }: GuestRun): Promise<GuestOutput> {
     const kernel = await this.#prepare();
     this.#runs += 1;
     const at = (name: string) => this.#scratch.at(`${this.#runs}-${name}`);
@@ -86,11 +91,15 @@ export class Guests implements Disposable {
       kernel,
       initramfs: at('initramfs'),
       disks: images.map(path => ({ path, readOnly: false })),
-      commandLine: [`${filesWord}${files.join()}`, `${secondsWord}${seconds}`],
+      commandLine: [
+        `${filesWord}${files.join()}`,
+        `${secondsWord}${runSeconds}`,
+        ...Object.entries(environment).map(([name, value]) => `${variableWord}${name}=${value}`),
+      ],
       ...{ memory: 1024 * MiB, cpus: 2, channels: 1, network: 'none', machine: 'q35' },
     });
     try {
-      return await follow(machine, bootSeconds + seconds * files.length);
+      return await follow(machine, bootSeconds + runSeconds);
     } finally {
       await machine.kill();
       for (const path of images) rmSync(path);

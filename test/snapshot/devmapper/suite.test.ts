@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { drivers, Snapshots } from '../../../src/snapshot/index.ts';
-import { layerSuite } from '../../suite/layers.ts';
 import { type Root, snapshotterSuite } from '../../suite/snapshotter.ts';
 import { createThinPool, devices, requiresThinPool, type TestPool } from './thin-pool.ts';
 
@@ -23,18 +22,13 @@ after(() => {
   }
 });
 
-const candidate = {
+snapshotterSuite('devmapper', {
   async open(root: string) {
     const settings = { pool: pool!.name, base_size: '64M' };
     return await Snapshots.open(root, await drivers.devmapper.open({ root, settings }));
   },
   createRoot: (): Root => ({ path: pool!.path, [Symbol.dispose]() {} }),
   skip,
-  depth: 10,
+  depth: 6,
   canRebase: false,
-  // Under emulation each takes many seconds.
-  rounds: 2,
-};
-
-snapshotterSuite('devmapper', candidate);
-layerSuite('devmapper', candidate);
+});
