@@ -14,10 +14,15 @@ const skip =
 const guests = new Guests(programs, built && path.join(built, 'tree'));
 after(() => guests[Symbol.dispose]());
 
-test('zfs: the suite', { skip, timeout: guestTimeout }, async context => {
-  const order = readFileSync(path.join(built!, 'modules/order'), 'utf8').trim().split('\n');
-  await runInGuest(context, guests, {
-    files: ['test/snapshot/zfs/real.test.ts', 'test/snapshot/zfs/suite.test.ts'],
-    modules: ['loop', ...order.map(name => path.join(built!, `modules/${name}.ko`))],
+for (const [title, files] of [
+  ['zfs: the suite', ['suite']],
+  ['zfs: layers', ['real', 'layers']],
+] as const) {
+  test(title, { skip, timeout: guestTimeout }, async context => {
+    const order = readFileSync(path.join(built!, 'modules/order'), 'utf8').trim().split('\n');
+    await runInGuest(context, guests, {
+      files: files.map(name => `test/snapshot/zfs/${name}.test.ts`),
+      modules: ['loop', ...order.map(name => path.join(built!, `modules/${name}.ko`))],
+    });
   });
-});
+}

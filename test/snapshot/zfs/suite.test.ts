@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { drivers, Snapshots } from '../../../src/snapshot/index.ts';
-import { layerSuite } from '../../suite/layers.ts';
 import { type Root, snapshotterSuite } from '../../suite/snapshotter.ts';
 import { createZpool, requiresZfs, run, type TestPool } from './zpool.ts';
 
@@ -23,18 +22,13 @@ after(() => {
   }
 });
 
-const candidate = {
+snapshotterSuite('zfs', {
   async open(root: string) {
     const settings = { dataset: pool!.dataset };
     return await Snapshots.open(root, await drivers.zfs.open({ root, settings }));
   },
   createRoot: (): Root => ({ path: pool!.path, [Symbol.dispose]() {} }),
   skip,
-  depth: 10,
+  depth: 6,
   canRebase: false,
-  // Under emulation each takes many seconds.
-  rounds: 2,
-};
-
-snapshotterSuite('zfs', candidate);
-layerSuite('zfs', candidate);
+});
