@@ -34,10 +34,10 @@ export async function runTool(
 ): Promise<string> {
   const path = findProgram(tool.program);
   if (path === undefined) throw noTool(tool, doing);
-  const environment = { LC_ALL: 'C' };
+  const variables = { LC_ALL: 'C' };
   const { status, killedBy, stdout, stderr } = await runProgram(path, programArguments, {
     ...options,
-    environment,
+    variables,
   });
   if (status === 0) return stdout.toString();
   const said = stderr.toString().trim() || stdout.toString().trim();
