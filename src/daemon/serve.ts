@@ -1,6 +1,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import type { LayerLimits } from '../engine/limits.ts';
 import { openServed, type Served, type ServedOptions } from '../engine/serve/open.ts';
+import { openRendered } from '../engine/serve/rendered.ts';
 import { findRuntimeRoot, findWatchdogInterval, notifyServiceManager, takeListeners } from '../host/index.ts';
 import { ContainerdDiffer } from './containerd-differ.ts';
 import { DaemonError } from './error.ts';
@@ -16,6 +17,8 @@ export interface ServeOptions extends ServedOptions {
   /** The path of containerd's socket, whose content store the diff service reads and writes. It need not be there yet. */
   readonly containerd: string;
   readonly limits?: Partial<LayerLimits> | undefined;
+  /** Whether layers that the cache has come from there. */
+  readonly cache: boolean;
   readonly metrics?: MetricsAddress | undefined;
   /** How long calls may go on when the daemon stops, in milliseconds. */
   readonly grace: number;
@@ -32,7 +35,11 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { snapshots } = served;
   const { containerd, limits, metrics } = options;
   await using differ = new ContainerdDiffer({ served, address: containerd, limits });
-  const daemon = await start({ address, snapshotter: snapshots, differ, metrics, log });
+  await using rendered = options.cache ? await openRendered(served, options) : undefined;
+  const daemon = await start({
+    ...{ address, snapshotter: snapshots, differ, metrics, log },
+    findRendered: rendered && (wanted => rendered.find(wanted)),
+  });
   using _ = watchdog(log);
   log({
     level: 'info',

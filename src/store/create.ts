@@ -46,7 +46,7 @@ export const layoutMarker = Buffer.from('{"imageLayoutVersion":"1.0.0"}');
 
 /** May be there first: other modules, which make directories in the root, do not wait for the cache. */
 const harmless = new Set([
-  ...['lost+found', 'shale.lock', 'initramfs', 'kernels', 'volumes', 'zones', 'snapshots'],
+  ...['lost+found', 'shale.lock', 'initramfs', 'kernels', 'volumes', 'zones', 'snapshots', 'containerd'],
   ...['namespace.json', 'namespace.lock'],
 ]);
 

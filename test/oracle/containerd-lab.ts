@@ -3,7 +3,15 @@
  * test, containers included. Tests that use it skip without the tools: `{ skip: requires(containerdLab) }`.
  */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  globSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -57,6 +65,8 @@ export interface LabOptions {
 
 export class ContainerdLab implements AsyncDisposable {
   readonly scratch = realpathSync(mkdtempSync(path.join(tmpdir(), 'shale-ctrd-')));
+  /** containerd's; runc has one directory for all containerds, and in it one for each namespace. */
+  readonly namespace = path.basename(this.scratch);
   readonly #options: LabOptions;
   #containerd: ChildProcess | undefined;
   #shale: ChildProcess | undefined;
@@ -139,6 +149,10 @@ export class ContainerdLab implements AsyncDisposable {
             ...proxy('shalediff', 'diff'),
             '[plugins."io.containerd.service.v1.diff-service"]',
             'default = ["shalediff"]',
+            '[[plugins."io.containerd.transfer.v1.local".unpack_config]]',
+            `platform = "linux/${process.arch === 'x64' ? 'amd64' : process.arch}"`,
+            'snapshotter = "shale"',
+            'differ = "shalediff"',
           ]
         : []),
     ];
@@ -151,7 +165,7 @@ export class ContainerdLab implements AsyncDisposable {
 
   /** Runs `ctr`; what it printed. Rejects with what it said. */
   async ctr(...args: string[]): Promise<string> {
-    const command = ['--address', this.file('containerd.sock'), ...args];
+    const command = ['--address', this.file('containerd.sock'), '--namespace', this.namespace, ...args];
     const { stdout } = await promisify(execFile)(this.#program('ctr'), command, {
       env: this.#environment(),
       maxBuffer: 64 * 1024 * 1024,
@@ -224,6 +238,9 @@ export class ContainerdLab implements AsyncDisposable {
       await promisify(execFile)('umount', ['-l', place]).catch(() => {});
     }
     rmSync(this.scratch, { recursive: true, force: true });
+    rmSync(`/run/containerd/runc/${this.namespace}`, { recursive: true, force: true });
+    const groups = globSync(`/sys/fs/cgroup/{,*/,*/*/}${this.namespace}{/*,}`);
+    for (const group of groups.sort().reverse()) await promisify(execFile)('rmdir', [group]).catch(() => {});
   }
 
   /** What runs from below the scratch directory: shims by their arguments, what they run by its root. */

@@ -8,6 +8,7 @@ export const serveCommands = {
     description: [
       "Offers containerd's snapshots and diff services, by gRPC, so that containerd has Shale as a proxy plugin: ctr, nerdctl and " +
         'Kubernetes then keep their snapshots with Shale. How to set containerd up is in doc/containerd.md.',
+      'A layer that the cache has, because shale pull has brought it, is neither fetched nor unpacked by containerd: it is told that its snapshot exists already.',
       'Only the user who runs the daemon can connect. It keeps its snapshots in ROOT/containerd, apart from those of shale snapshot, for containerd removes ' +
         'what it does not know. Two daemons cannot serve one root.',
       'All state is on disk: a daemon that is killed, updated or started again goes on where it was, and containers that run notice ' +
@@ -17,11 +18,14 @@ export const serveCommands = {
     ],
     operands: [],
     options: [
-      ...(['address', 'containerd-address', 'root', 'driver', 'driver-option'] as const),
+      ...(['address', 'containerd-address', 'root', 'no-cache', 'driver', 'driver-option'] as const),
       ...(['metrics', 'stop-timeout', 'log-format', 'log-level'] as const),
       ...limits,
     ],
-    refinements: { driver: { default: 'the one that has been used, else the best that works here' } },
+    refinements: {
+      driver: { default: 'the one that has been used, else the best that works here' },
+      'no-cache': { help: 'do not take layers from the cache' },
+    },
     examples: [
       { what: 'As root, for containerd', line: 'shale serve' },
       {

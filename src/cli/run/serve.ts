@@ -14,6 +14,7 @@ export async function run({ values, signal }: Invocation): Promise<number> {
     settings: readPairs(values['driver-option'], '--driver-option', 'serve'),
     containerd: values['containerd-address'] ?? '/run/containerd/containerd.sock',
     limits: readLimits(values),
+    cache: values['no-cache'] !== true,
     metrics: metrics === undefined ? undefined : parseMetricsAddress(metrics),
     grace: values['stop-timeout'] ?? usualGrace,
     log: createLog({ format, level }),
