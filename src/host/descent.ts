@@ -47,7 +47,10 @@ export class Descent implements Disposable {
     return new Descent(start, undefined);
   }
 
-  /** A path of an entry of the present directory, valid until the next step. '.' and '' are the directory itself. */
+  /**
+   * A path of an entry of the present directory, valid until the next step. '.' is the directory itself, and so is '', for
+   * which nobody needs leave to search it.
+   */
   at(name: ByteString): ByteString {
     return this.#prefix + name;
   }

@@ -45,14 +45,14 @@ export class Metadata {
 
   /**
    * Gives the file at `at` the inode's metadata; a directory's contents must stand already. The order is the kernel's:
-   * chown clears setuid bits and capabilities, an ACL changes the mode, and all of them but the last touch no mtime.
+   * chown clears setuid bits and capabilities, an ACL changes the mode, and a mode may take our own access away.
    */
   apply(at: ByteString, path: ByteString, inode: FileMetadata, owner = this.#created): void {
     try {
       const mode = this.#own(at, inode, owner);
       if (inode.xattrs.size > 0) this.#setXattrs(at, path, inode);
-      if (inode.type !== 'symlink') chmodSync(pathBytes(at), mode);
       this.#setTime(at, path, inode);
+      if (inode.type !== 'symlink') chmodSync(pathBytes(at), mode);
     } catch (error) {
       throw wrapErrno(error, `cannot set the metadata of ${shown(path)}`);
     }

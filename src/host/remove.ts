@@ -74,7 +74,7 @@ function enter(descent: Descent, name: ByteString): void {
     descent.enter(name);
     return;
   }
-  unlock(descent.at('.'));
+  unlock(descent.at(''));
 }
 
 function unlock(path: ByteString): void {

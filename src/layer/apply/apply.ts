@@ -1,5 +1,15 @@
+import { type BigIntStats, chmodSync, statSync } from 'node:fs';
 import { Warnings, wrapErrno } from '../../error/index.ts';
-import { Descent, Losses, Metadata, readNames, Staging, throwIfAborted } from '../../host/index.ts';
+import {
+  Descent,
+  isRoot,
+  Losses,
+  Metadata,
+  readNames,
+  Staging,
+  throwIfAborted,
+  timestamp,
+} from '../../host/index.ts';
 import { readFacts } from '../disk/facts.ts';
 import { createLimits } from '../limits.ts';
 import { marksOf } from '../mark/index.ts';
@@ -32,8 +42,8 @@ export async function applyLayer(
   try {
     throwIfAborted(signal);
     const marks = marksOf(target.form);
+    const { mode, mtimeNs } = unlockRoot(target.path);
     using root = Descent.open(target.path);
-    const before = readFacts(root, '.')!;
     const isNew = readNames(root.at('.')).length === 0;
     using directory = createPrivateDirectory(root);
     const staging = new Staging(directory.descent.at('').slice(0, -1));
@@ -46,7 +56,7 @@ export async function applyLayer(
       const openView = () => new View(root, target.form, below, hidden);
       using view = openView();
       const builder = new Builder(view, directory.descent, created);
-      builder.trace.finish = { kind: 'restore', mtime: before.mtime, mode: before.mode };
+      builder.trace.finish = { kind: 'restore', mtime: timestamp(mtimeNs), mode: Number(mode % 0o10000n) };
       if (isNew && (marks !== undefined || below === 'nothing')) describeRoot(builder, below);
       const links = new Links({ builder, staging, metadata, losses, mostDepth });
       // What must be looked up as the layer found it, before anything changes.
@@ -73,6 +83,14 @@ export async function applyLayer(
   } catch (error) {
     throw wrapErrno(error, `cannot apply a layer to ${target.path}`);
   }
+}
+
+/** How the root was; its owner grants himself what it denies him. */
+function unlockRoot(path: string): BigIntStats {
+  const stats = statSync(path, { bigint: true });
+  const isMine = stats.isDirectory() && Number(stats.uid) === process.geteuid?.();
+  if (!isRoot() && isMine && (Number(stats.mode) & 0o700) !== 0o700) chmodSync(path, 0o700);
+  return stats;
 }
 
 /** A root that was empty, and that no entry may describe. */

@@ -1,12 +1,5 @@
-import { chmodSync, linkSync, lstatSync, mkdirSync, renameSync } from 'node:fs';
-import {
-  type Descent,
-  type FileMetadata,
-  isRoot,
-  pathBytes,
-  removeEntry,
-  timestamp,
-} from '../../host/index.ts';
+import { linkSync, lstatSync, mkdirSync, renameSync } from 'node:fs';
+import { type Descent, type FileMetadata, pathBytes, removeEntry, timestamp } from '../../host/index.ts';
 import { type ByteString, noXattrs, type Timestamp } from '../../tree/index.ts';
 import { createTrace, findTrace, type Trace, traceAt } from './trace.ts';
 import type { View } from './view.ts';
@@ -27,6 +20,9 @@ export class Builder {
     this.view = view;
     this.staging = staging;
     this.#created = created;
+    view.onUnlock = (names, mtime, mode) => {
+      traceAt(this.trace, names).finish ??= { kind: 'restore', mtime, mode };
+    };
   }
 
   /** A path in the staging directory that is free. */
@@ -149,12 +145,9 @@ export class Builder {
   #touch(names: readonly ByteString[]): void {
     const trace = traceAt(this.trace, names);
     if (trace.finish !== undefined) return;
-    const path = pathBytes(this.view.target.at('.'));
-    const stats = lstatSync(path, { bigint: true });
+    const stats = lstatSync(pathBytes(this.view.target.at('')), { bigint: true });
     const mode = Number(stats.mode % 0o10000n);
     trace.finish = { kind: 'restore', mtime: timestamp(stats.mtimeNs), mode };
-    // Root may do anything in it.
-    if (!isRoot() && (mode & 0o700) !== 0o700) chmodSync(path, mode | 0o700);
   }
 
   /** Made in the staging directory, so that neither a parent's group nor its default ACL is inherited. */

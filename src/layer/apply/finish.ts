@@ -50,7 +50,7 @@ export function finishDirectory(
   { metadata, marks }: { readonly metadata: Metadata; readonly marks: Marks | undefined },
 ): void {
   if (finish === undefined) return;
-  const at = descent.at('.');
+  const at = descent.at('');
   const path: ByteString = descent.path;
   const stats = lstatSync(pathBytes(at));
   if (finish.kind === 'restore') {

@@ -1,6 +1,6 @@
-import { type BigIntStats, readlinkSync } from 'node:fs';
-import { Descent, type FileMetadata, pathBytes, readNames } from '../../host/index.ts';
-import type { ByteString } from '../../tree/index.ts';
+import { type BigIntStats, chmodSync, readlinkSync } from 'node:fs';
+import { Descent, type FileMetadata, isRoot, pathBytes, readNames, timestamp } from '../../host/index.ts';
+import type { ByteString, Timestamp } from '../../tree/index.ts';
 import { lookAt, readFacts, typeOf } from '../disk/facts.ts';
 import type { WhiteoutForm } from '../form.ts';
 import { type Marks, marksOf } from '../mark/index.ts';
@@ -32,6 +32,8 @@ export class View implements Disposable {
   readonly target: Descent;
   readonly below: Descent | undefined;
   readonly marks: Marks | undefined;
+  /** Told of directories that were given another mode to be entered, with what they had. */
+  onUnlock: (names: readonly ByteString[], mtime: Timestamp, mode: number) => void = () => {};
   /** Names in the root that are nobody's. */
   readonly #hidden: ReadonlySet<ByteString>;
   readonly #levels: Level[];
@@ -136,6 +138,7 @@ export class View implements Disposable {
       return;
     }
     const isBelow = level.below === 'open' && isDirectory(lookAt(this.below!, name));
+    this.#unlock(name);
     this.target.enter(name);
     let below: Level['below'] = 'none';
     if (isBelow || level.below === 'unknown') {
@@ -143,6 +146,17 @@ export class View implements Disposable {
     }
     if (below === 'open') this.below!.enter(name);
     this.#levels.push({ name, inTarget: true, below, metadata: undefined });
+  }
+
+  /** Only root may look into a directory that denies it; its owner grants it to himself first. */
+  #unlock(name: ByteString): void {
+    if (isRoot()) return;
+    const stats = lookAt(this.target, name);
+    if (stats === undefined || !isDirectory(stats)) return;
+    const mode = Number(stats.mode % 0o10000n);
+    if ((mode & 0o700) === 0o700 || Number(stats.uid) !== process.geteuid?.()) return;
+    chmodSync(pathBytes(this.target.at(name)), mode | 0o700);
+    this.onUnlock([...this.names, name], timestamp(stats.mtimeNs), mode);
   }
 
   /** Steps into a directory that nobody knows of, in the target or below. */

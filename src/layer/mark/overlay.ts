@@ -16,13 +16,25 @@ export function isYes(value: Uint8Array | undefined): boolean {
   return value?.length === 1 && value[0] === yes[0];
 }
 
+function mark(place: Place, name: ByteString, value: Uint8Array): void {
+  try {
+    setXattr(place.at('.'), name, value);
+  } catch (error) {
+    if (!isErrno(error, 'EPERM', 'EACCES') || !name.startsWith('trusted.')) throw error;
+    throw new HostError('denied', `this user may not set ${name}`, {
+      cause: error,
+      hint: 'without root, layers are kept for mounts with userxattr, or for fuse-overlayfs',
+    });
+  }
+}
+
 /** What a directory says of itself in xattrs of one namespace, such as `trusted.overlay.`. */
 export function xattrMarks(namespace: ByteString) {
   const implied = `${namespace}shale.implied`;
   return {
     isOpaque: (place: Place) => isYes(readXattr(place.at('.'), `${namespace}opaque`)),
-    markOpaque: (place: Place) => setXattr(place.at('.'), `${namespace}opaque`, yes),
-    markImplied: (place: Place) => setXattr(place.at('.'), implied, yes),
+    markOpaque: (place: Place) => mark(place, `${namespace}opaque`, yes),
+    markImplied: (place: Place) => mark(place, implied, yes),
     isImplied: (place: Place) => isYes(readXattr(place.at('.'), implied)),
     clearImplied: (place: Place) => removeXattr(place.at('.'), implied),
   };
@@ -40,7 +52,7 @@ export function overlayMarks(namespace: 'trusted.overlay.' | 'user.overlay.'): M
     // Without it the kernel lists the whiteouts of a directory that no layer below shares.
     markOrigin(place) {
       const name = `${namespace}origin`;
-      if (readXattr(place.at('.'), name) === undefined) setXattr(place.at('.'), name, new Uint8Array());
+      if (readXattr(place.at('.'), name) === undefined) mark(place, name, new Uint8Array());
     },
     isOwnXattr: name => name.startsWith(namespace),
     readName: () => undefined,
