@@ -104,3 +104,7 @@ function withoutPrivilege(record: LayerRecord): LayerRecord {
     ...(isDevice && { type: 'fifo' as const, major: 0, minor: 0 }),
   };
 }
+
+export function ownedBy(id: number, stack: readonly (readonly LayerRecord[])[]): LayerRecord[][] {
+  return stack.map(records => records.map(record => ({ ...record, uid: id, gid: id })));
+}

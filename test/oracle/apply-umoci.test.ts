@@ -1,0 +1,167 @@
+/** Applying an image's layers against `umoci unpack`; and a layer made of what changed, as umoci and skopeo take it. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { createDecompressor } from '../../src/bytes/codec/index.ts';
+import { applyLayer, compareDirectories, readUpper, writeChangesLayer } from '../../src/layer/index.ts';
+import { Scratch } from '../engine/scratch.ts';
+import { listDirectory } from '../model/disk.ts';
+import type { Listing } from '../model/listing.ts';
+import { requires } from '../requirement.ts';
+
+// A folder beside the checkout that may hold real images; see its README for what they are.
+const images = join(import.meta.dirname, '../../../shared/images');
+const skip = requires({ root: true, tools: ['umoci', 'skopeo', 'getfattr', 'setfattr', 'tar', 'cp'] });
+
+describe('umoci', { skip }, () => {
+  test('an image of GNU tar and umoci repack', async () => {
+    using scratch = new Scratch();
+    run(scratch.path, build);
+    await compare(scratch, 'built');
+  });
+
+  for (const [tag, source] of [
+    ['busybox', 'oci:busybox:busybox:1.38.0-musl'],
+    ['gzip', 'oci-archive:test-oci-gzip-image.tar'],
+    ['docker', 'docker-archive:test-docker-image.tar'],
+  ] as const) {
+    const missing = existsSync(join(images, source.split(':')[1]!)) ? false : 'the real images are not here';
+    test(`a real image: ${tag}`, { skip: missing }, async () => {
+      using scratch = new Scratch();
+      run(images, `skopeo copy --insecure-policy -q ${source} "oci:$0/layout:${tag}"`, scratch.path);
+      await compare(scratch, tag);
+    });
+  }
+
+  test('a layer made of what changed is unpacked to what is there', async () => {
+    using scratch = new Scratch();
+    run(scratch.path, build);
+    await applyImage(scratch, 'built', scratch.file('older'));
+    run(scratch.path, `cp -a older newer; cd newer; ${change}`);
+    const sides = { older: scratch.file('older'), newer: scratch.file('newer') };
+    await writeChangesLayer(compareDirectories(sides), scratch.file('compared.tar'), { compression: 'none' });
+    run(
+      scratch.path,
+      'umoci raw add-layer --image layout:built --tag compared compared.tar; umoci raw unpack --image layout:compared unpacked; skopeo inspect --config oci:layout:compared >/dev/null',
+    );
+    const expected = listDirectory(scratch.file('newer'));
+    assert.deepEqual(maskTimes(listDirectory(scratch.file('unpacked'))), maskTimes(expected));
+    // The same as an upper directory would have it, made by applying that layer.
+    mkdirSync(scratch.file('upper'));
+    const archive = [readFileSync(scratch.file('compared.tar'))];
+    await applyLayer(
+      streamOf(archive),
+      { path: scratch.file('upper'), form: 'overlay' },
+      { below: { path: sides.older } },
+    );
+    const upper = readUpper({ path: scratch.file('upper'), form: 'overlay', lower: sides.older });
+    await writeChangesLayer(upper, scratch.file('upper.tar'), { compression: 'none' });
+    assert.deepEqual(readFileSync(scratch.file('upper.tar')), archive[0]);
+  });
+});
+
+async function compare(scratch: Scratch, tag: string): Promise<void> {
+  run(scratch.path, `umoci raw unpack --image layout:${tag} unpacked`);
+  const given = await applyImage(scratch, tag, scratch.file('applied'));
+  const [ours, theirs] = [listDirectory(scratch.file('applied')), listDirectory(scratch.file('unpacked'))];
+  assert.ok(ours.length > 1, 'too little to compare');
+  assert.deepEqual(maskImplied(ours, given), maskImplied(theirs, given));
+}
+
+/** The paths of directories that have an entry. */
+async function applyImage(scratch: Scratch, tag: string, path: string): Promise<ReadonlySet<string>> {
+  const blob = (digest: string) => readFileSync(scratch.file(`layout/blobs/${digest.replace(':', '/')}`));
+  const index = JSON.parse(readFileSync(scratch.file('layout/index.json'), 'utf8'));
+  const found = index.manifests.find((each: { annotations: Record<string, string> }) =>
+    Object.values(each.annotations ?? {}).includes(tag),
+  );
+  const manifest = JSON.parse(blob(found.digest).toString()) as { layers: { digest: string }[] };
+  const given = new Set<string>();
+  mkdirSync(path);
+  for (const [layer, { digest }] of manifest.layers.entries()) {
+    const archive = decompress(blob(digest));
+    const names = execFileSync('tar', ['-t', '--quoting-style=literal', '-f', '-'], {
+      input: Buffer.concat(archive),
+      encoding: 'latin1',
+      maxBuffer: 2 ** 28,
+    });
+    for (const name of names.split('\n'))
+      if (name.endsWith('/'))
+        given.add(`/${name.replace(/^\.?\//, '').slice(0, -1)}`.replace(/\/$/, '') || '/');
+    await applyLayer(
+      streamOf(archive),
+      { path, form: 'plain' },
+      { layer, below: layer === 0 ? 'nothing' : 'unknown' },
+    );
+  }
+  return given;
+}
+
+function decompress(blob: Buffer): Buffer[] {
+  const decompressor = createDecompressor();
+  const pieces: Buffer[] = [];
+  decompressor.push(blob);
+  const output = Buffer.alloc(65_536);
+  for (let length = decompressor.read(output); length > 0; length = decompressor.read(output))
+    pieces.push(Buffer.from(output.subarray(0, length)));
+  decompressor.finish();
+  decompressor.close();
+  return pieces;
+}
+
+async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}
+
+/** A directory without an entry has the time when umoci made it. */
+function maskImplied(listing: Listing, given: ReadonlySet<string>): Listing {
+  return listing.map(line =>
+    given.has(line.split(' ')[0]!) ? line : line.replace(/^(\S+ directory \S+ \S+) \S+/, '$1 -'),
+  );
+}
+
+/** umoci puts directories' times back by its own rules. */
+function maskTimes(listing: Listing): Listing {
+  return listing.map(line => line.replace(/^(\S+ directory \S+ \S+) \S+/, '$1 -'));
+}
+
+const build = `
+mkdir -p one/bin one/etc/deep/er one/var/lib one/keep
+cp /bin/ls /bin/cat one/bin
+ln one/bin/ls one/bin/dir
+ln -s ls one/bin/vdir
+ln -s ../etc one/var/etc
+mknod one/null c 1 3
+mkfifo one/pipe
+chmod 4711 one/bin/cat
+chown 12:345 one/etc/deep
+chmod 1777 one/keep
+touch -d @1000000000.25 one/keep one/bin/cat one/bin
+setfattr -n user.note -v hello one/bin/ls
+for name in a b c d; do echo $name > one/etc/deep/$name; echo $name > one/var/lib/$name; done
+tar --xattrs --format=pax -C one -cf one.tar .
+mkdir -p two/etc/deep two/var/lib two/bin
+echo new > two/etc/deep/new
+: > two/etc/deep/.wh.b
+: > two/var/lib/.wh..wh..opq
+echo only > two/var/lib/only
+: > two/.wh.keep
+: > two/bin/.wh.ls
+tar --format=pax -C two -cf two.tar .
+umoci init --layout layout
+umoci new --image layout:built
+umoci raw add-layer --image layout:built one.tar
+umoci raw add-layer --image layout:built two.tar
+`;
+
+const change = `
+rm etc/deep/a pipe; echo more >> etc/deep/new; chmod 600 etc/deep/c; chown 3:4 null
+rm -r var/lib; mkdir var/lib; echo again > var/lib/only; ln bin/cat bin/tac; ln -s /etc new; mkdir -p x/y/z; mknod x/zero c 1 5
+rm bin/vdir; mkdir bin/vdir; setfattr -n user.other -v 1 bin/dir; echo file > x/f; ln x/f x/y/g
+`;
+
+function run(cwd: string, script: string, ...words: string[]): void {
+  execFileSync('sh', ['-ec', script, ...words], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+}
