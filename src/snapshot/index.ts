@@ -25,11 +25,13 @@ export type {
   DriverName,
   DriverOptions,
   DriverSnapshot,
+  LayerFile,
   Support,
 } from './driver/driver.ts';
 export { driverNames } from './driver/driver.ts';
 export { drivers } from './driver/index.ts';
 export { SnapshotError } from './error.ts';
+export { layerLabel } from './metadata.ts';
 export type { Mount } from './mount.ts';
 export { mountAll, type OpenMounts, openMounts } from './mounting.ts';
 export { Snapshots } from './snapshots.ts';

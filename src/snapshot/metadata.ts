@@ -17,8 +17,8 @@ export interface Abandoned {
   readonly removed: readonly number[];
 }
 
-/** Whoever unpacks a layer says with this label for which chain of layers it is (containerd's unpacker does). */
-const layerLabel = 'containerd.io/snapshot.ref';
+/** Whoever prepares a snapshot for a layer says with this label which chain of layers it will be, as containerd's unpacker does. */
+export const layerLabel = 'containerd.io/snapshot.ref';
 
 /** The tree of snapshots, in a database. Every method is one transaction, and durable when it returns. SnapshotErrors as `Snapshotter` has them. */
 export class Metadata implements Disposable {

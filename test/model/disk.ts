@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { formatListing, type ListedInode, type Listing } from './listing.ts';
@@ -39,7 +39,7 @@ export function listDirectory(root: string, contentOf: (bytes: Buffer) => string
       ...(type === 'file' && { size: Number(stat.size), content: contentOf(readFileSync(full)) }),
       ...((type === 'block' || type === 'character') && readDevice(Number(stat.rdev))),
     };
-    found.push([path, inode, stat.ino]);
+    found.push([path, inode, `${stat.dev}:${stat.ino}`]);
     if (type !== 'directory') return;
     for (const name of readdirSync(full, 'latin1')) visit(path === '' ? name : `${path}/${name}`);
   };
@@ -62,13 +62,20 @@ function readDevice(rdev: number): { major: number; minor: number } {
 
 function readXattrs(root: string, paths: readonly string[]): Map<string, Map<string, Uint8Array>> {
   const all = new Map<string, Map<string, Uint8Array>>();
-  const dump = execFileSync('xargs', ['-0', 'getfattr', '-h', '-d', '-m', '-', '-e', 'hex', '--'], {
-    cwd: root,
-    input: Buffer.from(paths.map(path => `./${path}\0`).join(''), 'latin1'),
-    encoding: 'latin1',
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  for (const block of dump.split('\n\n')) {
+  const { status, stdout, stderr } = spawnSync(
+    'xargs',
+    ['-0', 'getfattr', '-h', '-d', '-m', '-', '-e', 'hex', '--'],
+    {
+      cwd: root,
+      input: Buffer.from(paths.map(path => `./${path}\0`).join(''), 'latin1'),
+      encoding: 'latin1',
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  );
+  // So says the kernel of a squashfs in which nothing has any.
+  const hasNone = stderr.split('\n').every(line => line === '' || line.endsWith('Operation not supported'));
+  if (status !== 0 && !hasNone) throw new Error(`getfattr: ${stderr}`);
+  for (const block of stdout.split('\n\n')) {
     const [head, ...lines] = block.split('\n').filter(line => line !== '');
     if (head === undefined) continue;
     const path = decodeOctal(head.replace(/^# file: /, '')).replace(/^\.\/?/, '');

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { ShaleError } from '../../error/index.ts';
 import { chainIds } from '../../oci/index.ts';
-import type { Snapshots } from '../../snapshot/index.ts';
+import { layerLabel, type Snapshots } from '../../snapshot/index.ts';
 import type { ImageOptions } from '../options.ts';
 import { type OpenedImage, openAndUse } from '../source.ts';
 import { labels } from './label.ts';
@@ -80,7 +80,7 @@ export async function unpackLayer(
   apply: (key: string) => Promise<void>,
 ): Promise<boolean> {
   const key = `unpack-${randomBytes(6).toString('hex')} ${name}`;
-  await snapshots.prepare(key, parent);
+  await snapshots.prepare(key, parent, { labels: { [layerLabel]: name } });
   try {
     await apply(key);
     await snapshots.commit(name, key, { labels: { [labels.diffId]: diffId, ...more } });

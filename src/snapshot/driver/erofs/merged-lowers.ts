@@ -26,10 +26,8 @@ export class MergedLowers implements LowerDirectories {
   }
 
   async show(chain: readonly number[], signal?: AbortSignal): Promise<readonly string[]> {
-    const [top, ...rest] = chain as readonly [number, ...number[]];
-    const isMerged =
-      rest.length > 0 && this.#from !== 'never' && (this.#from === 'always' || chain.length >= this.#from);
-    if (!isMerged) return await this.#stacked.show(chain, signal);
+    if (!this.#isMerged(chain)) return await this.#stacked.show(chain, signal);
+    const top = chain[0]!;
     const image = this.#image(top);
     const target = this.#target(top);
     await buildOnce(
@@ -47,13 +45,21 @@ export class MergedLowers implements LowerDirectories {
     return [target];
   }
 
-  mountPoints(id: number): readonly string[] {
-    return [this.#target(id), ...this.#stacked.mountPoints(id)];
+  places(chain: readonly number[]): readonly string[] {
+    return this.#isMerged(chain) ? [this.#target(chain[0]!)] : this.#stacked.places(chain);
+  }
+
+  ownPlaces(id: number): readonly string[] {
+    return [this.#target(id), ...this.#stacked.ownPlaces(id)];
   }
 
   forget(id: number): void {
     if (existsSync(this.#image(id))) rmSync(this.#image(id));
     this.#stacked.forget(id);
+  }
+
+  #isMerged({ length }: readonly number[]): boolean {
+    return length > 1 && this.#from !== 'never' && (this.#from === 'always' || length >= this.#from);
   }
 
   #image(id: number): string {

@@ -22,8 +22,12 @@ export class FallbackLowers implements LowerDirectories {
     return await this.#second.show(chain, signal);
   }
 
-  mountPoints(id: number): readonly string[] {
-    return [...this.#first.mountPoints(id), ...this.#second.mountPoints(id)];
+  places(chain: readonly number[]): readonly string[] {
+    return [...this.#first.places(chain), ...this.#second.places(chain)];
+  }
+
+  ownPlaces(id: number): readonly string[] {
+    return [...this.#first.ownPlaces(id), ...this.#second.ownPlaces(id)];
   }
 
   forget(id: number): void {

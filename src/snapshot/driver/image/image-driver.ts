@@ -71,20 +71,19 @@ export class ImageDriver implements Driver {
     mkdirSync(this.#empty, { recursive: true, mode: 0o755 });
   }
 
-  async create({ id, parents }: DriverSnapshot): Promise<void> {
+  async create({ id }: DriverSnapshot): Promise<void> {
     if (existsSync(this.#places.at(id))) await this.remove(id);
     this.#places.make(id);
-    this.#places.writeParents(id, parents);
-    await this.#letGo();
   }
 
   async mounts(snapshot: DriverSnapshot): Promise<readonly Mount[]> {
-    const { id, kind, parents, purpose } = snapshot;
-    // First: from here on nobody takes away what it needs.
-    this.#places.writeParents(id, parents);
+    const { id, kind, purpose } = snapshot;
     const lowers = purpose === 'layer' ? this.#options.plainLowers : this.#options.lowers;
     const chain = this.#chain(snapshot);
+    // First: from here on nobody takes away what it needs.
+    this.#places.writeUses(id, chain.length === 0 ? [] : lowers.places(chain));
     const directories = chain.length === 0 ? [] : await lowers.show(chain);
+    await this.#letGo();
     if (kind === 'view') return this.#show(directories);
     await this.#ensureUpper(snapshot);
     const options = [
@@ -117,17 +116,16 @@ export class ImageDriver implements Driver {
     await this.#letGo();
     this.#places.linger(id);
     this.#lingering.add(id);
-    await this.#release([id]);
     return this.#measureLayer(id);
   }
 
   async remove(id: number): Promise<void> {
     if (!existsSync(this.#places.at(id))) return;
-    const parents = [...this.#places.readParents(id), ...this.#places.letGo(id)];
+    const used = this.#places.letGo(id);
     await this.#options.mounts.clear(this.#places.at(id));
     unsealLayer(this.#places.layer(id));
     this.#places.remove(id);
-    await this.#release(parents);
+    await this.#release(used);
     await this.#letGo();
   }
 
@@ -224,7 +222,9 @@ export class ImageDriver implements Driver {
    * mounts away and bring them back takes longer than all else. The first time those are looked for that a process has left which is gone.
    */
   async #letGo(): Promise<void> {
-    const lingering = this.#hasLookedBack ? [...this.#lingering] : this.#places.list();
+    const lingering = this.#hasLookedBack
+      ? [...this.#lingering]
+      : this.#places.list().filter(id => this.#places.isLingering(id));
     this.#hasLookedBack = true;
     this.#lingering.clear();
     await this.#release([...new Set(lingering.flatMap(id => this.#places.letGo(id)))]);
@@ -300,7 +300,7 @@ export class ImageDriver implements Driver {
   async #withdraw(id: number): Promise<void> {
     const { lowers, plainLowers, mounts } = this.#options;
     unsealLayer(this.#places.layer(id));
-    const targets = [...lowers.mountPoints(id), ...plainLowers.mountPoints(id)];
+    const targets = [...lowers.ownPlaces(id), ...plainLowers.ownPlaces(id)];
     await mounts.release(() => targets, { lazily: true });
     lowers.forget(id);
   }
@@ -338,12 +338,12 @@ export class ImageDriver implements Driver {
       const directories = await by.show(chain);
       const all = upper === undefined ? directories : [upper, ...directories];
       opened = await openMounts(this.#show(all), this.#places.root);
-      // Named by nobody's `parents`, they may have been taken away just before; what is open stays.
+      // Named by nobody's `uses`, they may have been taken away just before; what is open stays.
       if (mounts.areMounted(directories)) break;
       opened[Symbol.dispose]();
       opened = undefined;
     }
-    await this.#release(chain);
+    await this.#release(by.places(chain));
     return {
       path: opened.path,
       async [Symbol.asyncDispose]() {
@@ -376,13 +376,9 @@ export class ImageDriver implements Driver {
     return `lowerdir=${all.map(escapePath).join(':')}`;
   }
 
-  /** Unmounts what shows these, unless somebody else uses it. */
-  async #release(ids: readonly number[]): Promise<void> {
-    if (ids.length === 0) return;
-    const { lowers, plainLowers, mounts } = this.#options;
-    await mounts.release(() =>
-      this.#places.findUnused(ids).flatMap(id => [...lowers.mountPoints(id), ...plainLowers.mountPoints(id)]),
-    );
+  /** Unmounts what is mounted in these places, unless somebody says that he uses it. */
+  async #release(targets: readonly string[]): Promise<void> {
+    if (targets.length > 0) await this.#options.mounts.release(() => this.#places.findUnused(targets));
   }
 
   #measureLayer(id: number): Usage {

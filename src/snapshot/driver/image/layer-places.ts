@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { isErrno, wrapErrno } from '../../../error/index.ts';
 import { Places } from '../places.ts';
 
@@ -9,7 +10,7 @@ import { Places } from '../places.ts';
  *     layer.index    what the layer says, while its parents may still have a word: see `resolve.ts`
  *     fs             where the layer is mounted
  *     upper, work    of an active one: OverlayFS's two directories; with `upper=SIZE` they are in `rw`, on the disk `rw.img`
- *     parents        of an active one and of a view: ids, a line each; they keep what they name mounted
+ *     uses           of an active one and of a view: what is mounted in other places and must stay so, a path below the root each line
  *     lingering      what was that, of one that was committed just before: most often another is made on top of it
  *     *.new          a file that is being made; *.old, a directory that is being removed
  */
@@ -54,51 +55,57 @@ export class LayerPlaces extends Places {
     }
   }
 
-  /** Says that a snapshot uses the mounts of these others. */
-  writeParents(id: number, parents: readonly number[]): void {
+  /** Says what a snapshot needs mounted: places below the root. */
+  writeUses(id: number, targets: readonly string[]): void {
+    const path = this.at(id, 'uses');
     try {
-      writeFileSync(this.at(id, 'parents'), parents.map(parent => `${parent}\n`).join(''), { mode: 0o600 });
+      writeFileSync(path, targets.map(target => `${relative(this.root, target)}\n`).join(''), {
+        mode: 0o600,
+      });
     } catch (error) {
-      throw wrapErrno(error, `cannot write ${this.at(id, 'parents')}`);
+      throw wrapErrno(error, `cannot write ${path}`);
     }
-  }
-
-  /** Those whose mounts it uses; none of a committed one. */
-  readParents(id: number): readonly number[] {
-    return this.#read(this.at(id, 'parents'));
   }
 
   /** It is committed. What it used stays mounted until it is told to let go. */
   linger(id: number): void {
     try {
-      renameSync(this.at(id, 'parents'), this.at(id, 'lingering'));
+      renameSync(this.at(id, 'uses'), this.at(id, 'lingering'));
     } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw wrapErrno(error, `cannot rename ${this.at(id, 'parents')}`);
+      if (!isErrno(error, 'ENOENT')) throw wrapErrno(error, `cannot rename ${this.at(id, 'uses')}`);
     }
   }
 
-  /** Whose mounts a committed one has kept, and now does no more. */
-  letGo(id: number): readonly number[] {
-    const kept = this.#read(this.at(id, 'lingering'));
-    if (kept.length > 0) rmSync(this.at(id, 'lingering'), { force: true });
-    return kept;
+  /** It uses nothing any more; returns what it did. */
+  letGo(id: number): readonly string[] {
+    const used = [...this.#read(this.at(id, 'uses')), ...this.#read(this.at(id, 'lingering'))];
+    for (const name of ['uses', 'lingering']) rmSync(this.at(id, name), { force: true });
+    return used;
   }
 
-  /** Those of `ids` whose mounts nobody uses. Two small files are looked for in each place. */
-  findUnused(ids: readonly number[]): readonly number[] {
-    if (ids.length === 0) return [];
-    const unused = new Set(ids);
+  /** Whether it is committed, and has not let go. */
+  isLingering(id: number): boolean {
+    return existsSync(this.at(id, 'lingering'));
+  }
+
+  /** Those of these places that nobody needs mounted. Two small files are looked for in each snapshot's place. */
+  findUnused(targets: readonly string[]): readonly string[] {
+    if (targets.length === 0) return [];
+    const unused = new Set(targets);
     for (const id of this.list()) {
-      for (const name of ['parents', 'lingering']) {
-        for (const parent of this.#read(this.at(id, name))) unused.delete(parent);
+      for (const name of ['uses', 'lingering']) {
+        for (const target of this.#read(this.at(id, name))) unused.delete(target);
       }
     }
     return [...unused];
   }
 
-  #read(path: string): readonly number[] {
+  #read(path: string): readonly string[] {
     try {
-      return readFileSync(path, 'latin1').split('\n').filter(Boolean).map(Number);
+      return readFileSync(path, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map(name => join(this.root, name));
     } catch (error) {
       if (isErrno(error, 'ENOENT', 'ENOTDIR')) return [];
       throw wrapErrno(error, `cannot read ${path}`);

@@ -13,7 +13,7 @@ export class StackedLowers implements LowerDirectories {
   }
 
   async show(chain: readonly number[], signal?: AbortSignal): Promise<readonly string[]> {
-    const targets = chain.map(id => this.#places.mountPoint(id));
+    const targets = this.places(chain);
     const wanted = chain.map((id, index) => ({
       type: 'erofs' as const,
       ...{ image: this.#places.layer(id), target: targets[index]! },
@@ -22,7 +22,11 @@ export class StackedLowers implements LowerDirectories {
     return targets;
   }
 
-  mountPoints(id: number): readonly string[] {
+  places(chain: readonly number[]): readonly string[] {
+    return chain.map(id => this.#places.mountPoint(id));
+  }
+
+  ownPlaces(id: number): readonly string[] {
     return [this.#places.mountPoint(id)];
   }
 

@@ -26,7 +26,11 @@ export class FlatLowers implements LowerDirectories {
     return [target];
   }
 
-  mountPoints(id: number): readonly string[] {
+  places([top]: readonly number[]): readonly string[] {
+    return [this.#target(top!)];
+  }
+
+  ownPlaces(id: number): readonly string[] {
     return [this.#target(id)];
   }
 
