@@ -3,7 +3,7 @@
  * remove_dir_all), CVE-2024-23652 (BuildKit). What is not a directory is unlinked, and a directory is entered without following.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { removeTree } from '../../src/host/index.ts';
 import { createScratch, needsLinux } from '../host/scratch.ts';
@@ -30,8 +30,10 @@ for (const raced of ['a directory in the tree', 'the tree itself'] as const) {
         try {
           removeTree(`${base}/root`);
           removed += 1;
-          fill(`${base}/root`);
-          if (raced !== 'the tree itself') symlinkSync('../../outside', other);
+          // Never through its name, which may be the symlink just now.
+          fill(`${base}/fresh`);
+          if (raced !== 'the tree itself') symlinkSync('../../outside', `${base}/fresh/s`);
+          renameSync(`${base}/fresh`, `${base}/root`);
         } catch (error) {
           // Names come and go; what matters is what happens outside.
           assert.equal(typeof (error as NodeJS.ErrnoException).code, 'string', String(error));

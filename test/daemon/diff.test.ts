@@ -324,9 +324,13 @@ describe('parallel unpacking (containerd issue 13030)', {
     for (const place of places) utimesSync(place, 1_000_000_000, 1_000_000_000);
     const options = [`lowerdir=${places[0]}`, `upperdir=${places[1]}`, `workdir=${places[2]}`];
     const mounts = [{ type: 'overlay', source: 'overlay', target: '', options }];
-    const before = readFileSync('/proc/self/mountinfo', 'utf8');
+    const mine = () =>
+      readFileSync('/proc/self/mountinfo', 'utf8')
+        .split('\n')
+        .filter(line => line.includes(world.scratch));
+    const before = mine();
     await world.apply(mounts, change);
-    assert.equal(readFileSync('/proc/self/mountinfo', 'utf8'), before);
+    assert.deepEqual(mine(), before);
     world.at(mounts, place => assert.deepEqual(readdirSync(place).sort(), ['a', 'opaque', 'stays']));
     const made = await world.diff(
       [{ type: 'bind', source: places[0]!, target: '', options: ['ro', 'rbind'] }],
