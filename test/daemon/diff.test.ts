@@ -17,6 +17,7 @@ import { gunzipSync, gzipSync, zstdDecompressSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import { ContainerdDiffer } from '../../src/daemon/containerd-differ.ts';
 import { openServed, type Served } from '../../src/engine/serve/open.ts';
+import { listMounts } from '../../src/host/index.ts';
 import type { DriverName } from '../../src/snapshot/index.ts';
 import { layer } from '../cli/fixture.ts';
 import { requires } from '../requirement.ts';
@@ -108,6 +109,10 @@ class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#undo.disposeAsync();
+    // What snapshots use stays mounted, daemon or not.
+    for (const { target } of listMounts().reverse()) {
+      if (target.startsWith(`${this.scratch}/`)) execFileSync('umount', ['--lazy', target]);
+    }
     rmSync(this.scratch, { recursive: true, force: true });
   }
 }
@@ -139,11 +144,14 @@ const change = layer({
   'opaque/new': 'n\n',
 });
 
-for (const driver of ['native', 'overlayfs'] as const) {
+for (const driver of ['native', 'overlayfs', 'erofs', 'squashfs'] as const) {
   const skip =
     driver === 'native'
       ? requires({ tools: ['tar', 'sha256sum'] })
-      : requires({ tools: ['tar', 'sha256sum', 'mount'], root: true, mounts: ['overlay'] });
+      : requires({
+          tools: ['tar', 'sha256sum', 'mount'],
+          mounts: driver === 'overlayfs' ? ['overlay'] : ['overlay', driver],
+        });
 
   describe(`the diff service on ${driver}`, { skip }, () => {
     test('applies a layer, and says what it is uncompressed', async () => {
