@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import type { DriverName } from '../../src/snapshot/index.ts';
 import { bin } from '../cli/fixture.ts';
 
 export const containerdLab = {
@@ -59,6 +60,8 @@ export interface LabOptions {
   readonly programs?: string | undefined;
   /** Whether Shale applies and makes layers, too; takes containerd 1.7.10. */
   readonly differ?: boolean;
+  /** Of the snapshots; the usual one, overlayfs, if absent. */
+  readonly driver?: DriverName;
   /** More of the command line of `shale serve`. */
   readonly serve?: readonly string[];
 }
@@ -99,7 +102,7 @@ export class ContainerdLab implements AsyncDisposable {
   }
 
   async startShale(): Promise<void> {
-    const { differ = false, serve = [] } = this.#options;
+    const { differ = false, driver, serve = [] } = this.#options;
     const options = [
       ...[
         'serve',
@@ -111,6 +114,7 @@ export class ContainerdLab implements AsyncDisposable {
         'debug',
       ],
       ...(differ ? ['--containerd-address', this.file('containerd.sock')] : []),
+      ...(driver === undefined ? [] : ['--driver', driver]),
       ...serve,
     ];
     const from = this.#log.length;

@@ -26,7 +26,7 @@ function createLayers(): Buffer[] {
       'bin/': {},
       'bin/busybox': { content: busybox },
       ...Object.fromEntries(
-        ['sh', 'cat', 'sleep', 'ls', 'rm', 'mkdir', 'id'].map(name => [`bin/${name}`, link('busybox')]),
+        ['sh', 'cat', 'sleep', 'ls', 'mv', 'rm', 'mkdir', 'id'].map(name => [`bin/${name}`, link('busybox')]),
       ),
       'etc/': {},
       'etc/passwd': { content: 'root:x:0:0::/:/bin/sh\n', mode: 0o644 },
@@ -161,7 +161,7 @@ function defineTests(options: LabOptions): void {
       if ((await lab.snapshots('ls')).trim().split('\n').length === 1) break;
       await sleep(100);
     }
-    const places = readdirSync(lab.file('shale', 'containerd', 'snapshots', 'overlayfs'));
+    const places = readdirSync(lab.file('shale', 'containerd', 'snapshots', options.driver ?? 'overlayfs'));
     assert.deepEqual(
       places.filter(name => /^[0-9]+$/.test(name)),
       [],
@@ -315,7 +315,7 @@ function defineTests(options: LabOptions): void {
   }
 
   test('a container goes on while Shale is killed and started again', async () => {
-    const counting = 'n=0; while sleep 0.05; do n=$((n+1)); echo $n > /count; done';
+    const counting = 'n=0; while sleep 0.05; do n=$((n+1)); echo $n > /next; mv /next /count; done';
     await lab.ctr('run', '-d', image, 'counter', 'sh', '-c', counting);
     const count = async () =>
       Number(await lab.ctr('tasks', 'exec', '--exec-id', `e${Math.random()}`, 'counter', 'cat', '/count'));
