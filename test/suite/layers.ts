@@ -12,7 +12,7 @@ import { listDirectory } from '../model/disk.ts';
 import type { Listing } from '../model/listing.ts';
 import { applyModel } from '../model/model.ts';
 import { createRandom, readSeed } from '../model/random.ts';
-import { formatStack, type LayerRecord, type Stack } from '../model/record.ts';
+import { createRecord, formatStack, type LayerRecord, type Stack } from '../model/record.ts';
 import { createTameStack } from '../model/tame.ts';
 import type { Candidate, Root } from './snapshotter.ts';
 
@@ -61,6 +61,19 @@ export function layerSuite(name: string, candidate: LayerCandidate): void {
     }
   });
 
+  for (const alone of candidate.canRebase ? [false, true] : [false]) {
+    test(`${name}: whiteouts of nothing, and an opaque root${alone ? ', each layer alone' : ''}`, {
+      skip,
+    }, async () => {
+      await using bench = await LayerBench.create(candidate);
+      const names = await bench.apply(corners, 'corner', { alone });
+      for (const [index, key] of names.entries()) {
+        const shown = (await bench.list(key)).map(withoutRoot);
+        assert.deepEqual(shown, merged(corners.slice(0, index + 1)).map(withoutRoot), `layer ${index}`);
+      }
+    });
+  }
+
   // A driver that copies parents cannot apply a layer before them.
   if (!candidate.canRebase) return;
   test(`${name}: layers applied each alone, and put onto one another, keep what they delete (SEED=${seed})`, {
@@ -88,6 +101,22 @@ function hold(records: readonly LayerRecord[]): LayerRecord[] {
     xattrs: new Map([...record.xattrs].filter(([name]) => !name.startsWith('trusted.'))),
   }));
 }
+
+/** Layers that delete where nothing is, and one that hides all below it. */
+const corners: Stack = [
+  [
+    createRecord({ type: 'directory', path: 'dir', mode: 0o755 }),
+    createRecord({ type: 'file', path: 'dir/.wh.gone' }),
+    createRecord({ type: 'file', path: '.wh.gone' }),
+    createRecord({ type: 'file', path: 'file', content: 'first', size: 5, mode: 0o644 }),
+  ],
+  [
+    createRecord({ type: 'directory', path: './', mode: 0o755 }),
+    createRecord({ type: 'file', path: '.wh..wh..opq' }),
+    createRecord({ type: 'file', path: 'alone', content: 'second', size: 6, mode: 0o644 }),
+  ],
+  [createRecord({ type: 'file', path: 'new', content: 'third', size: 5, mode: 0o644 })],
+];
 
 function merged(stack: Stack): Listing {
   const outcome = applyModel(stack, created);
@@ -165,4 +194,9 @@ class LayerBench implements AsyncDisposable {
 
 function removable(path: string): Root {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A root that no layer describes has no time that anybody has promised. */
+function withoutRoot(line: string): string {
+  return line.startsWith('/ ') ? '/' : line;
 }

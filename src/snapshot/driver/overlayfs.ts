@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
-import { inUserNamespace, removeTree } from '../../host/index.ts';
+import { inUserNamespace, readXattrs, removeTree } from '../../host/index.ts';
 import { adoptParents } from '../../layer/apply/index.ts';
+import { byteString } from '../../tree/index.ts';
 import type { Mount } from '../mount.ts';
 import { escapePath } from '../overlay-options.ts';
 import type { Usage } from '../snapshotter.ts';
@@ -53,17 +54,16 @@ class OverlayDriver implements Driver {
   }
 
   async mounts({ id, kind, parents }: DriverSnapshot): Promise<readonly Mount[]> {
-    const lowers = parents.map(parent => this.#layer(parent));
-    if (kind === 'view' && lowers.length < 2) {
-      return [{ type: 'bind', source: lowers[0] ?? this.#empty, options: ['ro', 'rbind'] }];
+    const isOpaque = kind !== 'view' && this.#hidesAll(id);
+    const lowers = isOpaque ? [] : this.#lowersOf(parents);
+    if (kind === 'view') {
+      if (lowers.length === 0) return [{ type: 'bind', source: this.#empty, options: ['ro', 'rbind'] }];
+      // Over nothing, for a layer as it lies there shows its whiteouts.
+      return [this.#overlay('ro', this.#stack(lowers.length > 1 ? lowers : [...lowers, this.#empty]))];
     }
-    const stack = `lowerdir=${(lowers.length > 0 ? lowers : [this.#empty]).map(escapePath).join(':')}`;
-    const upper = [
-      `workdir=${escapePath(this.#places.at(id, 'work'))}`,
-      `upperdir=${escapePath(this.#layer(id))}`,
-    ];
-    const options = kind === 'view' ? ['ro', stack] : [...upper, stack];
-    return [{ type: 'overlay', source: 'overlay', options: [...this.#options, ...options] }];
+    const work = `workdir=${escapePath(this.#places.at(id, 'work'))}`;
+    const upper = `upperdir=${escapePath(this.#layer(id))}`;
+    return [this.#overlay(work, upper, this.#stack(lowers.length > 0 ? lowers : [this.#empty]))];
   }
 
   async usage({ id }: DriverSnapshot): Promise<Usage> {
@@ -109,10 +109,29 @@ class OverlayDriver implements Driver {
     if (target.below !== undefined) await adoptParents(target, target.below);
   }
 
-  /** What is below a snapshot, as a view of it would show it. */
-  async #below(id: number, parents: readonly number[]): Promise<readonly Mount[] | string | undefined> {
-    if (parents.length < 2) return parents[0] === undefined ? undefined : this.#layer(parents[0]);
-    return await this.mounts({ id, kind: 'view', parents });
+  /** What is below a snapshot, as a view of it shows it. */
+  async #below(id: number, parents: readonly number[]): Promise<readonly Mount[] | undefined> {
+    return parents.length === 0 ? undefined : await this.mounts({ id, kind: 'view', parents });
+  }
+
+  /** The kernel does not ask whether a root is opaque, so what is under one is left out. */
+  #lowersOf(parents: readonly number[]): string[] {
+    const lowest = parents.findIndex(parent => this.#hidesAll(parent));
+    const seen = lowest < 0 ? parents : parents.slice(0, lowest + 1);
+    return seen.map(parent => this.#layer(parent));
+  }
+
+  #hidesAll(id: number): boolean {
+    const name = this.#form === 'overlay' ? 'trusted.overlay.opaque' : 'user.overlay.opaque';
+    return readXattrs(byteString(this.#layer(id))).get(name)?.[0] === 0x79;
+  }
+
+  #overlay(...options: readonly string[]): Mount {
+    return { type: 'overlay', source: 'overlay', options: [...this.#options, ...options] };
+  }
+
+  #stack(lowers: readonly string[]): string {
+    return `lowerdir=${lowers.map(escapePath).join(':')}`;
   }
 
   #layer(id: number): string {
