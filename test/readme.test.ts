@@ -65,6 +65,20 @@ describe('README', { skip: requires({ tools: ['sh', 'tar', 'sha256sum'] }) }, ()
     assert.deepEqual(globSync('**', { cwd: below }).sort(), ['.', 'motd'], 'the deleted file is gone');
   });
 
+  test('what takes root runs as it stands, too', {
+    skip: requires({ mounts: ['overlay'], tools: ['unshare'] }),
+  }, () => {
+    const blocks = blocksOf(readme, 'sh root');
+    assert.equal(blocks.length, 1);
+    const words = ['--mount', '--propagation', 'private', 'env', `SHALE_ROOT=${path.join(scratch, 'root')}`];
+    const output = run('unshare', ...words, 'sh', '-eu', '-c', blocks[0]!);
+    const lines = output.split('\n').filter(Boolean);
+    assert.deepEqual(lines.filter(line => /^[ACD] /.test(line)).sort(), [
+      ...['C /bin', 'C /etc/motd', 'D /bin/hi'],
+    ]);
+    assert.equal(lines.at(-1), 'Welcome home.');
+  });
+
   test('the library example compiles and runs', () => {
     const examples = blocksOf(readme, 'ts');
     assert.equal(examples.length, 1);

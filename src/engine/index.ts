@@ -55,6 +55,7 @@ export { type Provenance, provenance, type ResourceDescriptor } from './provenan
 export { type PullFormat, type PullRequest, type PullResult, pull, pullFormats } from './pull.ts';
 export { type PushResult, push } from './push.ts';
 export { type RenderResult, render } from './render.ts';
+export * from './snapshot/index.ts';
 export { type Difference, type DifferenceKind, type VerifyReport, verify } from './verify/index.ts';
 export { type RootHashReport, type RootHashRequest, verifyRootHash } from './verify/root-hash.ts';
 export { type StackReport, verifyStack } from './verify/stack.ts';

@@ -35,7 +35,6 @@ export const hostCommands = {
       { what: 'To look around, and to change things', line: 'shale mount nginx /mnt' },
       { what: 'Read-only', line: 'shale mount --ro oci:layout:latest /mnt' },
       { what: 'Changes in memory only', line: 'shale mount --upper tmpfs nginx /mnt' },
-      { what: 'What was changed, as an image', line: 'shale diff /mnt && shale commit /mnt app:1.1' },
       { what: 'What is mounted', line: 'shale mount' },
     ],
     statuses: {
@@ -101,7 +100,6 @@ export const hostCommands = {
         what: 'With another command',
         line: `shale commit /mnt registry.example/app:1.3 --change 'CMD ["app"]'`,
       },
-      { what: 'And to the registry', line: 'shale push registry.example/app:1.3' },
     ],
   },
 } as const satisfies Commands;

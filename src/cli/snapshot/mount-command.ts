@@ -1,4 +1,4 @@
-import type { Mount } from '../../engine/snapshot/types.ts';
+import type { Mount } from '../../engine/snapshot/index.ts';
 import { safe } from '../output.ts';
 
 /** The mount(8) commands for a snapshot, one a line, with TARGET for the directory. */
