@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { DriverName } from '../../src/snapshot/index.ts';
 import { bin } from '../cli/fixture.ts';
+import { formatConfig } from './containerd-config.ts';
 
 export const containerdLab = {
   tools: [
@@ -46,13 +47,22 @@ export function findNewContainerd(): {
 } {
   const programs = process.env.SHALE_CONTAINERD;
   if (programs !== undefined) return { programs, skip: false };
-  const { stdout = '' } = spawnSync('containerd', ['--version'], { encoding: 'utf8' });
-  const [, ...version] = / v?(\d+)\.(\d+)\.(\d+)/.exec(stdout) ?? [];
-  const [major = 0, minor = 0, patch = 0] = version.map(Number);
+  const [major = 0, minor = 0, patch = 0] = readVersion('containerd');
   const isNew = major > 1 || minor > 7 || (minor === 7 && patch >= 10);
   const reason = 'needs containerd 1.7.10, here or in the directory SHALE_CONTAINERD';
   if (!isNew && process.env.SHALE_REQUIRE_ALL) throw new Error(`${reason}; .ci/run must bring it`);
   return { programs, skip: isNew ? false : reason };
+}
+
+/** The first number of its version; 0 where there is none. */
+export function containerdMajor(programs: string | undefined): number {
+  return readVersion(path.join(programs ?? '', 'containerd'))[0] ?? 0;
+}
+
+function readVersion(program: string): readonly number[] {
+  const { stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+  const [, ...version] = / v?(\d+)\.(\d+)\.(\d+)/.exec(stdout ?? '') ?? [];
+  return version.map(Number);
 }
 
 export interface LabOptions {
@@ -60,6 +70,8 @@ export interface LabOptions {
   readonly programs?: string | undefined;
   /** Whether Shale applies and makes layers, too; takes containerd 1.7.10. */
   readonly differ?: boolean;
+  /** What a pod's own container is of, for Kubernetes' interface. */
+  readonly sandboxImage?: string | undefined;
   /** Of the snapshots; the usual one, overlayfs, if absent. */
   readonly driver?: DriverName;
   /** More of the command line of `shale serve`. */
@@ -128,48 +140,23 @@ export class ContainerdLab implements AsyncDisposable {
   }
 
   async #startContainerd(): Promise<void> {
-    const proxy = (name: string, type: string) => [
-      `[proxy_plugins.${name}]`,
-      `type = "${type}"`,
-      `address = ${JSON.stringify(this.file('shale.sock'))}`,
-    ];
-    const unused = [
-      'grpc.v1.cri',
-      'snapshotter.v1.btrfs',
-      'snapshotter.v1.devmapper',
-      'snapshotter.v1.zfs',
-      'snapshotter.v1.aufs',
-    ];
-    const lines = [
-      'version = 2',
-      `root = ${JSON.stringify(this.file('root'))}`,
-      `state = ${JSON.stringify(this.file('state'))}`,
-      `disabled_plugins = ${JSON.stringify(unused.map(name => `io.containerd.${name}`))}`,
-      '[grpc]',
-      `address = ${JSON.stringify(this.file('containerd.sock'))}`,
-      ...proxy('shale', 'snapshot'),
-      ...(this.#options.differ
-        ? [
-            ...proxy('shalediff', 'diff'),
-            '[plugins."io.containerd.service.v1.diff-service"]',
-            'default = ["shalediff"]',
-            '[[plugins."io.containerd.transfer.v1.local".unpack_config]]',
-            `platform = "linux/${process.arch === 'x64' ? 'amd64' : process.arch}"`,
-            'snapshotter = "shale"',
-            'differ = "shalediff"',
-          ]
-        : []),
-    ];
-    writeFileSync(this.file('config.toml'), `${lines.join('\n')}\n`);
+    const { programs, differ = false, sandboxImage = 'none' } = this.#options;
+    const text = formatConfig({
+      ...{ major: containerdMajor(programs), differ, sandboxImage },
+      ...{ root: this.file('root'), state: this.file('state'), socket: this.file('containerd.sock') },
+      ...{ snapshotter: this.file('shale.sock'), hosts: this.file('hosts') },
+    });
+    writeFileSync(this.file('config.toml'), text);
     const from = this.#log.length;
     const config = ['--config', this.file('config.toml')];
     this.#containerd = this.#spawn(this.#program('containerd'), config, 'containerd');
     await this.#until(this.#containerd, () => this.#log.includes('containerd successfully booted', from));
   }
 
-  /** Runs `ctr`; what it printed. Rejects with what it said. */
+  /** Runs `ctr`, in the lab's own namespace unless `-n` comes first; what it printed. Rejects with what it said. */
   async ctr(...args: string[]): Promise<string> {
-    const command = ['--address', this.file('containerd.sock'), '--namespace', this.namespace, ...args];
+    const namespace = args[0] === '-n' ? [] : ['-n', this.namespace];
+    const command = ['--address', this.file('containerd.sock'), ...namespace, ...args];
     const { stdout } = await promisify(execFile)(this.#program('ctr'), command, {
       env: this.#environment(),
       maxBuffer: 64 * 1024 * 1024,

@@ -1,15 +1,14 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { BlobDescriptor, Differ } from '../differ.ts';
-import { DaemonError } from '../error.ts';
 import type { Counter } from '../metrics/metric.ts';
 import { readDescriptor, readLabels, readMounts } from '../wire/convert.ts';
 import type { WireDescriptor, WireLabels, WireMount, WireTime } from '../wire/message.ts';
 import type { CallContext, Calls } from './call.ts';
 
+/** `payloads` are for media types that Shale refuses, and CRI sends them with every layer. */
 interface ApplyRequest {
   readonly diff: WireDescriptor | null;
   readonly mounts: readonly WireMount[];
-  readonly payloads: Readonly<Record<string, unknown>>;
   readonly syncFs: boolean;
 }
 interface DiffRequest {
@@ -41,14 +40,6 @@ export class DiffService {
 
   async #apply(request: ApplyRequest, context: CallContext): Promise<{ readonly applied: BlobDescriptor }> {
     const layer = readDescriptor(request.diff, 'diff');
-    const payloads = Object.keys(request.payloads);
-    if (payloads.length > 0) {
-      // `unsupported` lets containerd ask the next differ.
-      throw new DaemonError(
-        'unsupported',
-        `the layer needs processors that Shale does not have: ${payloads.join(', ')}`,
-      );
-    }
     const applied = await this.#differ.apply(layer, readMounts(request.mounts), {
       ...context,
       sync: request.syncFs,
