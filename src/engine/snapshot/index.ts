@@ -16,7 +16,7 @@ export type {
   Usage,
 } from '../../snapshot/index.ts';
 export { driverNames } from '../../snapshot/index.ts';
-export { commitSnapshot, type CommitRequest as SnapshotCommitRequest } from './commit.ts';
+export { type CommitRequest as SnapshotCommitRequest, commitSnapshot } from './commit.ts';
 export { type DiffRequest, type DiffResult, diff } from './diff.ts';
 export { checkDrivers } from './doctor.ts';
 export {
