@@ -78,7 +78,7 @@ export {
   type ShellOptions,
   type ShellResult,
 } from './mount-namespace.ts';
-export { findMount, listMounts, type MountPoint } from './mount-point.ts';
+export { findMount, listMounts, listMountsIn, type MountPoint } from './mount-point.ts';
 export {
   endNamespace,
   enteringWords,

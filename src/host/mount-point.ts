@@ -3,6 +3,8 @@ import type { ByteString } from '../tree/index.ts';
 
 /** A line of /proc/PID/mountinfo (proc(5)). */
 export interface MountPoint {
+  /** The kernel's number for it, which may be used again when it is gone. */
+  readonly id: string;
   /** Where it is mounted. */
   readonly target: ByteString;
   /** What of the filesystem is shown there: `/`, or what a bind mount has taken. */
@@ -33,17 +35,23 @@ export function findMount(target: ByteString): MountPoint | undefined {
   return listMounts().findLast(mount => mount.target === target);
 }
 
+/** What is mounted at this path and below it; the path as the kernel has it, without symlinks. */
+export function listMountsIn(path: ByteString): MountPoint[] {
+  const below = path.endsWith('/') ? path : `${path}/`;
+  return listMounts().filter(({ target }) => target === path || target.startsWith(below));
+}
+
 /** `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`: any number of fields before the dash. */
 function parseMount(line: string): MountPoint[] {
   const words = line.split(' ');
   const dash = words.indexOf('-', 6);
   if (dash < 0) return [];
-  const [, , device, root, target, attributes] = words;
+  const [id, , device, root, target, attributes] = words;
   const [type, source, options] = words.slice(dash + 1);
   if (options === undefined) return [];
   return [
     {
-      ...{ device: device!, type: type!, attributes: attributes!.split(','), options },
+      ...{ id: id!, device: device!, type: type!, attributes: attributes!.split(','), options },
       ...{ root: decode(root!), target: decode(target!), source: decode(source!) },
     },
   ];

@@ -1,8 +1,10 @@
-import { chmodSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, readdirSync, realpathSync, rmdirSync, unlinkSync } from 'node:fs';
 import { isErrno } from '../error/index.ts';
-import { type ByteString, byteString } from '../tree/index.ts';
+import { type ByteString, byteString, printable } from '../tree/index.ts';
 import { Descent } from './descent.ts';
+import { HostError } from './error.ts';
 import { pathBytes } from './libc.ts';
+import { listMountsIn } from './mount-point.ts';
 
 /** All names in a directory, as bytes, `.` and `..` left out, in no order. */
 export function readNames(path: ByteString): ByteString[] {
@@ -11,16 +13,52 @@ export function readNames(path: ByteString): ByteString[] {
 
 /**
  * Removes a tree of our own: any depth, any names, directories without permissions too; symlinks are removed, never
- * followed, `path` itself included. Nothing there is success.
+ * followed, `path` itself included. Nothing there is success, also where another process removes the same. HostError `conflict`
+ * while something is mounted in it: that is somebody else's, and stays with all that is in it.
  */
 export function removeTree(path: string): void {
   if (unlinkIfPossible(byteString(path))) return;
-  unlock(byteString(path));
-  {
-    using descent = Descent.open(path, 'itself');
-    removeNames(descent);
+  requireUnmounted(path);
+  try {
+    unlessGone(() => {
+      unlock(byteString(path));
+      {
+        using descent = Descent.open(path, 'itself');
+        removeNames(descent);
+      }
+      rmdirSync(path);
+    });
+  } catch (error) {
+    if (!isErrno(error, 'EBUSY')) throw error;
+    throw new HostError('conflict', `${path} cannot be removed: something is mounted on a directory of it`, {
+      cause: error,
+      detail: { path },
+    });
   }
-  rmdirSync(path);
+}
+
+function requireUnmounted(path: string): void {
+  const real = unlessGone(() => realpathSync.native(path, 'buffer').toString('latin1'));
+  const mounted = real === undefined ? undefined : listMountsIn(real).at(-1)?.target;
+  if (mounted === undefined) return;
+  throw new HostError(
+    'conflict',
+    `something is mounted at ${printable(mounted)}, so ${path} cannot be removed`,
+    {
+      detail: { path, mounted: printable(mounted) },
+      hint: `unmount it first: umount ${printable(mounted)}`,
+    },
+  );
+}
+
+/** `undefined` if what it is about has been removed meanwhile. */
+function unlessGone<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    return undefined;
+  }
 }
 
 /** The same for a name in the directory where the descent is; it is there again at the end. */
@@ -46,7 +84,7 @@ function unlinkIfPossible(path: ByteString): boolean {
 
 /** Empties the directory where the descent is. */
 function removeNames(descent: Descent): void {
-  const pending: ByteString[][] = [readNames(descent.at('.'))];
+  const pending: ByteString[][] = [namesHere(descent)];
   const entered: ByteString[] = [];
   for (let names = pending.at(-1); names !== undefined; names = pending.at(-1)) {
     const name = names.pop();
@@ -55,13 +93,25 @@ function removeNames(descent: Descent): void {
       const done = entered.pop();
       if (done === undefined) return;
       descent.leave();
-      rmdirSync(pathBytes(descent.at(done)));
-    } else if (!unlinkIfPossible(descent.at(name))) {
-      enter(descent, name);
+      unlessGone(() => rmdirSync(pathBytes(descent.at(done))));
+    } else if (!unlinkIfPossible(descent.at(name)) && enterIfThere(descent, name)) {
       entered.push(name);
-      pending.push(readNames(descent.at('.')));
+      pending.push(namesHere(descent));
     }
   }
+}
+
+function namesHere(descent: Descent): ByteString[] {
+  return unlessGone(() => readNames(descent.at('.'))) ?? [];
+}
+
+function enterIfThere(descent: Descent, name: ByteString): boolean {
+  return (
+    unlessGone(() => {
+      enter(descent, name);
+      return true;
+    }) === true
+  );
 }
 
 /** `Descent.enter` first, so that what is not a directory is an error before its mode is touched. */
