@@ -5,7 +5,10 @@ import { countOwnBytes, Descent, pathBytes, readNames } from '../../host/index.t
 import type { ByteString } from '../../tree/index.ts';
 import type { Usage } from '../snapshotter.ts';
 
-/** What a directory and all below it take: each inode once, in blocks that the filesystem has given. Follows no symlink. */
+/**
+ * What a directory and all below it take: each inode once, in blocks that the filesystem has given. Follows no symlink. What is removed while it is measured counts
+ * for nothing: somebody may be at work in it.
+ */
 export function measureUsage(directory: string): Usage {
   return measure(directory, ({ blocks }) => Number(blocks) * 512);
 }
@@ -32,9 +35,10 @@ function measure(directory: string, bytesOf: Measure): Usage {
   let inodes = 0;
   const seen = new Set<bigint>();
   using descent = Descent.open(directory);
-  const count = (name: ByteString): BigIntStats => {
+  const count = (name: ByteString): BigIntStats | undefined => {
     const path = descent.at(name);
-    const stat = lstatSync(pathBytes(path), { bigint: true });
+    const stat = lstatSync(pathBytes(path), { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
     if (stat.nlink > 1n && !stat.isDirectory()) {
       if (seen.has(stat.ino)) return stat;
       seen.add(stat.ino);
@@ -47,18 +51,37 @@ function measure(directory: string, bytesOf: Measure): Usage {
     return stat;
   };
   count('.');
-  const pending: ByteString[][] = [readNames(descent.at('.'))];
+  const pending: ByteString[][] = [readNamesHere(descent)];
   for (let names = pending.at(-1); names !== undefined; names = pending.at(-1)) {
     const name = names.pop();
     if (name === undefined) {
       pending.pop();
       descent.leave();
-    } else if (count(name).isDirectory()) {
-      descent.enter(name);
-      pending.push(readNames(descent.at('.')));
+    } else if (count(name)?.isDirectory() && enter(descent, name)) {
+      pending.push(readNamesHere(descent));
     }
   }
   return { size, inodes };
+}
+
+/** False if it is gone, or something else by now. */
+function enter(descent: Descent, name: ByteString): boolean {
+  try {
+    descent.enter(name);
+    return true;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error;
+    return false;
+  }
+}
+
+function readNamesHere(descent: Descent): ByteString[] {
+  try {
+    return readNames(descent.at('.'));
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    return [];
+  }
 }
 
 function readOwnBytes(path: ByteString): number | undefined {

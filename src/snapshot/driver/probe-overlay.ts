@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ShaleError } from '../../error/index.ts';
 import { findFilesystemName, inUserNamespace, isRoot, removeTree } from '../../host/index.ts';
 import { openMounts, scratchPrefix } from '../mounting.ts';
+import { escapePath } from '../overlay-options.ts';
 import type { Support } from './driver.ts';
 
 /** Whether an overlay with an upper directory in `root` can be mounted: tries it, and leaves nothing. */
@@ -11,9 +12,10 @@ export async function probeOverlay(root: string, extra: readonly string[] = []):
   const scratch = mkdtempSync(join(root, `${scratchPrefix}probe-`));
   try {
     const at = (name: string) => join(scratch, name);
+    const option = (key: string, name: string) => `${key}=${escapePath(at(name))}`;
     for (const name of ['lower', 'upper', 'work']) mkdirSync(at(name));
     writeFileSync(at('lower/file'), 'probe');
-    const directories = [`workdir=${at('work')}`, `upperdir=${at('upper')}`, `lowerdir=${at('lower')}`];
+    const directories = [option('workdir', 'work'), option('upperdir', 'upper'), option('lowerdir', 'lower')];
     const options = ['index=off', ...(inUserNamespace() ? ['userxattr'] : []), ...extra, ...directories];
     const mounted = await openMounts([{ type: 'overlay', source: 'overlay', options }], scratch);
     try {

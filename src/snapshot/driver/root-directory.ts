@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs';
 import { isErrno } from '../../error/index.ts';
 import { readModified, readXattrs, setModified, setXattr } from '../../host/index.ts';
+import { byteString } from '../../tree/index.ts';
 
 /** OverlayFS's own, which would steer the next mount. */
 const marker = /^(trusted|user)\.(overlay|fuseoverlayfs)\./;
@@ -22,11 +23,12 @@ export function describeRootDirectory(path: string, parent: string | undefined):
   }
   const { uid, gid, mode } = lstatSync(parent);
   tolerate(() => chownSync(path, uid, gid));
-  for (const [name, value] of readXattrs(parent)) {
-    if (!marker.test(name)) tolerate(() => setXattr(path, name, value));
+  const target = byteString(path);
+  for (const [name, value] of readXattrs(byteString(parent))) {
+    if (!marker.test(name)) tolerate(() => setXattr(target, name, value));
   }
   chmodSync(path, mode % 0o10000);
-  setModified(path, readModified(parent));
+  setModified(target, readModified(byteString(parent)));
 }
 
 function tolerate(work: () => void): void {
