@@ -30,10 +30,12 @@ export type {
 } from './driver/driver.ts';
 export { driverNames } from './driver/driver.ts';
 export { drivers } from './driver/index.ts';
+export { describeRootDirectory } from './driver/root-directory.ts';
 export { SnapshotError } from './error.ts';
 export { layerLabel } from './metadata.ts';
 export type { Mount } from './mount.ts';
 export { mountAll, type OpenMounts, openMounts } from './mounting.ts';
+export { compactOverlay, escapePath } from './overlay-options.ts';
 export { Snapshots } from './snapshots.ts';
 export type {
   CommitOptions,

@@ -8,6 +8,10 @@ export const labels = {
   /** Where it is to be mounted, and how. */
   target: 'shale.dev/mount.target',
   mode: 'shale.dev/mount.mode',
+  /** Which mount it is (`mount-state.ts`); while it is being made, by whom, and what was on top there before. */
+  mount: 'shale.dev/mount.is',
+  mounter: 'shale.dev/mount.by',
+  below: 'shale.dev/mount.below',
   /** The directory that is written to, where the user has chosen another than the snapshot's own. */
   upper: 'shale.dev/mount.upper',
 } as const;

@@ -1,11 +1,13 @@
+import { ShaleError } from '../../error/index.ts';
 import { findDataRoot } from '../../host/index.ts';
 import type { Labels, Mount, SnapshotInfo, Usage } from '../../snapshot/index.ts';
 import type { ImageOptions } from '../options.ts';
 import { labels as own } from './label.ts';
-import { openUsed } from './mounted.ts';
+import { findMounted, type MountedImage, openUsed } from './mounted.ts';
 import { openSnapshots, type SnapshotterOptions, usedDrivers } from './open.ts';
 import { findSubject, requireSubject } from './subject.ts';
 import { unpackImage } from './unpack.ts';
+import { removeUpper, upperRoot } from './upper-mount.ts';
 
 export interface SnapshotRequest extends ImageOptions, SnapshotterOptions {
   readonly labels?: Labels | undefined;
@@ -57,6 +59,7 @@ export async function commitActive(
   const { root = findDataRoot(), labels = {}, signal } = request;
   await using subject = await requireSubject(root, key);
   const { snapshots } = subject;
+  await requireUnmounted(root, subject.key, snapshots.driver.name);
   const kept = imageLabels(await snapshots.stat(subject.key));
   await snapshots.commit(name, subject.key, { labels: { ...kept, ...labels }, signal });
   return { ...(await snapshots.stat(name)), driver: snapshots.driver.name };
@@ -80,6 +83,8 @@ export async function removeSnapshots(
   const removed: string[] = [];
   for (const key of keys) {
     await using subject = await requireSubject(root, key);
+    const left = await requireUnmounted(root, subject.key, subject.snapshots.driver.name);
+    if (left?.upper !== undefined) removeUpper(upperRoot(root, subject.key));
     await subject.snapshots.remove(subject.key);
     removed.push(subject.key);
   }
@@ -115,6 +120,20 @@ export async function cleanSnapshots({ root = findDataRoot() }: SnapshotRequest 
     await using snapshots = await openUsed(root, driver);
     await snapshots.cleanup();
   }
+}
+
+/** What is mounted is written to: it can neither go nor be kept as it is. ShaleError `conflict`. What is left of a mount is returned. */
+async function requireUnmounted(
+  root: string,
+  key: string,
+  driver: string,
+): Promise<MountedImage | undefined> {
+  const mounted = (await findMounted(root)).find(each => each.snapshot === key && each.driver === driver);
+  if (mounted === undefined || mounted.state === 'left') return mounted;
+  throw new ShaleError('conflict', `${key} is mounted at ${mounted.target}`, {
+    detail: { key, target: mounted.target },
+    hint: `shale umount --keep ${mounted.target}`,
+  });
 }
 
 /** Which image it is of goes on to what is made of it. */

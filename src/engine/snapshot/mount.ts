@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { realpathSync, statSync } from 'node:fs';
-import { isErrno, ShaleError, wrapErrno } from '../../error/index.ts';
-import { findDataRoot, findMount, unmount } from '../../host/index.ts';
+import { lstatSync } from 'node:fs';
+import { ShaleError } from '../../error/index.ts';
+import { findDataRoot } from '../../host/index.ts';
 import { type Labels, type Mount, mountAll, type Snapshots } from '../../snapshot/index.ts';
-import { byteString } from '../../tree/index.ts';
 import type { ImageOptions } from '../options.ts';
 import { labels } from './label.ts';
-import { findMounted } from './mounted.ts';
+import { describeMounted, describeMounting } from './mount-state.ts';
 import { openSnapshots, type SnapshotterOptions } from './open.ts';
+import { requireFree, requireTarget } from './target.ts';
 import { unpackImage } from './unpack.ts';
 import { formatUpper, type UpperChoice } from './upper.ts';
+import { requireUnused, resolveUpper } from './upper-directory.ts';
 import { attachUpper } from './upper-mount.ts';
 
 export interface MountRequest extends ImageOptions, SnapshotterOptions {
@@ -46,8 +47,10 @@ export async function mountImage(
   target: string,
   request: MountRequest = {},
 ): Promise<MountResult> {
-  const { mode = 'rw', upper, root = findDataRoot() } = request;
-  const place = requireTarget(target);
+  const { mode = 'rw', root = findDataRoot() } = request;
+  const place = requireTarget(target, root);
+  const identity = identify(place);
+  const upper = request.upper === undefined ? undefined : resolveUpper(request.upper, { root, place });
   if (mode === 'ro' && upper !== undefined) {
     throw new ShaleError('invalid', 'what is mounted read-only has no upper directory', {
       hint: 'leave out --ro or --upper',
@@ -60,14 +63,20 @@ export async function mountImage(
   const own: Labels = {
     [labels.image]: image.reference,
     [labels.manifest]: image.digest,
-    [labels.target]: place,
+    ...describeMounting(place),
     [labels.mode]: mode,
     ...(upper !== undefined && { [labels.upper]: formatUpper(upper) }),
   };
   const make = mode === 'rw' && upper === undefined ? 'prepare' : 'view';
   const mounts = await snapshots[make](snapshot, image.snapshot, { labels: own, signal: request.signal });
   try {
-    await mountSnapshot({ snapshots, snapshot, mounts, place, root }, request);
+    // Now that it can be seen what we are about: of two at once one sees the other.
+    await requireFree(root, place, snapshot);
+    if (upper?.kind === 'directory') await requireUnused(root, upper.path, snapshot);
+    if (identify(place) !== identity) throw wasMoved(place);
+    await mountSnapshot({ snapshots, snapshot, mounts, place, root }, { ...request, upper });
+    // Without this it is found all the same, once we have ended.
+    await snapshots.update(snapshot, describeMounted(place)).catch(() => {});
   } catch (error) {
     await snapshots.remove(snapshot);
     throw error;
@@ -112,35 +121,15 @@ async function mountSnapshot(
   }
 }
 
-/** Where to mount, without symlinks: what the kernel will call it. */
-function requireTarget(target: string): string {
-  try {
-    const place = realpathSync(target);
-    if (statSync(place).isDirectory()) return place;
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw wrapErrno(error, `cannot mount at ${target}`);
-    throw new ShaleError('not-found', `there is no directory ${target} to mount at`, {
-      detail: { target },
-      hint: `mkdir -p ${target}`,
-    });
-  }
-  throw new ShaleError('invalid', `${target} is no directory, so nothing can be mounted there`, {
-    detail: { target },
-  });
+/** Unpacking takes its time: whoever may write above the directory could put a symlink there meanwhile. */
+function identify(place: string): string {
+  const stat = lstatSync(place, { bigint: true, throwIfNoEntry: false });
+  return `${stat?.dev}:${stat?.ino}`;
 }
 
-async function requireFree(root: string, place: string): Promise<void> {
-  const there = (await findMounted(root)).find(each => each.target === place && each.state === 'mounted');
-  if (there === undefined) return;
-  throw new ShaleError('exists', `${there.image} is mounted at ${place} already`, {
-    detail: { target: place, snapshot: there.snapshot },
-    hint: `shale umount ${place}`,
+function wasMoved(place: string): ShaleError {
+  return new ShaleError('conflict', `${place} is another directory by now than when this began`, {
+    detail: { target: place },
+    hint: 'mount it where nobody else may write',
   });
-}
-
-/** Whether something is mounted at exactly this path; unmounting it, once. */
-export function unmountPlace(place: string, options: { readonly lazily?: boolean } = {}): boolean {
-  if (findMount(byteString(place)) === undefined) return false;
-  unmount(byteString(place), options);
-  return true;
 }

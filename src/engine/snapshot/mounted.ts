@@ -1,4 +1,4 @@
-import { findDataRoot, findMount } from '../../host/index.ts';
+import { findDataRoot } from '../../host/index.ts';
 import {
   type DriverName,
   driverRoot,
@@ -6,8 +6,8 @@ import {
   type SnapshotInfo,
   Snapshots,
 } from '../../snapshot/index.ts';
-import { byteString } from '../../tree/index.ts';
 import { labels } from './label.ts';
+import { findMountState, type MountState } from './mount-state.ts';
 import { usedDrivers } from './open.ts';
 
 /** What `shale mount` has mounted, or has left. */
@@ -18,8 +18,7 @@ export interface MountedImage {
   readonly driver: DriverName;
   readonly mode: 'rw' | 'ro';
   readonly upper?: string | undefined;
-  /** `left`: nothing is mounted there any more, after a crash, a reboot or another program's umount; what was written is still there. */
-  readonly state: 'mounted' | 'left';
+  readonly state: MountState;
   /** ISO 8601. */
   readonly created: string;
 }
@@ -53,7 +52,7 @@ function describe(
     image: all[labels.image] ?? '',
     mode: all[labels.mode] === 'ro' ? 'ro' : 'rw',
     ...(all[labels.upper] !== undefined && { upper: all[labels.upper] }),
-    state: findMount(byteString(target)) === undefined ? 'left' : 'mounted',
+    state: findMountState(all, target),
     created: new Date(created).toISOString(),
   };
 }

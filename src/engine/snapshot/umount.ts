@@ -1,13 +1,12 @@
-import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { ShaleError } from '../../error/index.ts';
-import { findDataRoot, findMount, unmount } from '../../host/index.ts';
+import { findDataRoot, findMount, listMountsIn, unmount } from '../../host/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
-import { byteString } from '../../tree/index.ts';
+import { byteString, printable } from '../../tree/index.ts';
 import type { CacheOptions } from '../options.ts';
 import { hasChanges, openSnapshotChanges } from './changes.ts';
-import { labels } from './label.ts';
+import { forgotten, isOnTop } from './mount-state.ts';
 import { findMounted, type MountedImage, openUsed } from './mounted.ts';
+import { realPath } from './target.ts';
 import { parseUpperLabel } from './upper.ts';
 import { removeUpper, upperRoot } from './upper-mount.ts';
 
@@ -41,7 +40,7 @@ export async function umountLeft(request: UmountRequest = {}): Promise<UmountRes
   const { root = findDataRoot() } = request;
   const results: UmountResult[] = [];
   for (const mounted of await findMounted(root)) {
-    if (mounted.state === 'mounted') continue;
+    if (mounted.state !== 'left') continue;
     await using snapshots = await openUsed(root, mounted.driver);
     results.push(await takeAway(snapshots, mounted, { ...request, root }));
   }
@@ -54,8 +53,10 @@ async function takeAway(
   request: UmountRequest & { readonly root: string },
 ): Promise<UmountResult> {
   const { target, snapshot, driver } = mounted;
+  if (mounted.state === 'mounting') {
+    throw new ShaleError('unavailable', `${target} is just being mounted`, { detail: { target, snapshot } });
+  }
   const { root, lazily = false } = request;
-  const place = byteString(target);
   const wasWritten = await findWhetherWritten(snapshots, mounted, request);
   // A directory of the user's own stays as it is; memory and disks go with the mount.
   const isOurs = mounted.upper === undefined || mounted.upper.startsWith('directory:');
@@ -69,11 +70,13 @@ async function takeAway(
       },
     );
   }
-  if (mounted.state === 'mounted') detach(target, lazily);
-  const hasPlace = findMount(place) === undefined;
+  if (mounted.state === 'mounted') {
+    await requireOnTop(snapshots, mounted);
+    detach(target, lazily);
+  }
   const keep = wasWritten && mounted.upper === undefined && request.changes !== 'discard';
   if (mounted.upper !== undefined) removeUpper(upperRoot(root, snapshot));
-  if (keep && hasPlace) await snapshots.update(snapshot, { [labels.target]: undefined });
+  if (keep) await snapshots.update(snapshot, forgotten);
   else await snapshots.remove(snapshot);
   const upper = mounted.upper === undefined ? undefined : parseUpperLabel(mounted.upper);
   const directory = wasWritten && upper?.kind === 'directory' ? upper.path : undefined;
@@ -99,11 +102,28 @@ async function findWhetherWritten(
   }
 }
 
+async function requireOnTop(snapshots: Snapshots, { target, snapshot }: MountedImage): Promise<void> {
+  if (isOnTop((await snapshots.stat(snapshot)).labels, target)) return;
+  throw new ShaleError('conflict', `something else is mounted over ${target}`, {
+    detail: { target, snapshot },
+    hint: `unmount that first: umount ${target}`,
+  });
+}
+
 function detach(target: string, lazily: boolean): void {
   try {
     unmount(byteString(target), { lazily });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    const [below] = listMountsIn(byteString(target)).filter(mount => mount.target !== byteString(target));
+    if (below !== undefined) {
+      const inside = printable(below.target);
+      throw new ShaleError('conflict', `something is mounted in ${target}, at ${inside}`, {
+        cause: error,
+        detail: { target, inside },
+        hint: `umount ${inside}; --lazy takes it all away at once`,
+      });
+    }
     throw new ShaleError('conflict', `${target} is in use`, {
       cause: error,
       detail: { target },
@@ -117,7 +137,7 @@ async function findOne(root: string, place: string): Promise<MountedImage> {
   const path = realPath(place);
   // The newest first: one that a crash has left may name the same directory.
   const found =
-    all.findLast(({ target, state }) => target === path && state === 'mounted') ??
+    all.findLast(({ target, state }) => target === path && state !== 'left') ??
     all.findLast(({ target, snapshot }) => target === path || snapshot === place);
   if (found !== undefined) return found;
   throw new ShaleError('not-found', `Shale has nothing mounted at ${place}`, {
@@ -127,12 +147,4 @@ async function findOne(root: string, place: string): Promise<MountedImage> {
         ? 'shale mount lists what is mounted'
         : `another program has: umount ${place}`,
   });
-}
-
-function realPath(place: string): string {
-  try {
-    return realpathSync(place);
-  } catch {
-    return resolve(place);
-  }
 }

@@ -4,7 +4,14 @@ import { createExt4 } from '../../host/ext4.ts';
 import { findMount, inUserNamespace, unmount } from '../../host/index.ts';
 import { type Mount, mountAll } from '../../snapshot/index.ts';
 import { byteString } from '../../tree/index.ts';
-import { addUpper, openUpperPlace, type UpperChoice, type UpperPlace } from './upper.ts';
+import {
+  addUpper,
+  findLower,
+  openUpperPlace,
+  type UpperChoice,
+  type UpperPlace,
+  upperPlace,
+} from './upper.ts';
 
 /** A writable directory over a view. */
 export interface AttachedUpper {
@@ -15,7 +22,7 @@ export interface AttachedUpper {
 
 /** Where Shale keeps what it mounts for a snapshot besides the snapshot itself. */
 export function upperRoot(root: string, snapshot: string): string {
-  return join(root, 'snapshots', 'uppers', snapshot);
+  return join(root, 'snapshots', 'uppers', snapshot.replace(/[^\w-]/g, '_'));
 }
 
 /** Makes the upper directory that was chosen ready. ShaleErrors; after one nothing is left. */
@@ -29,24 +36,29 @@ export async function attachUpper(
     'index=off',
     ...(inUserNamespace() ? ['userxattr'] : ['redirect_dir=nofollow', 'metacopy=off']),
   ];
+  const lower = findLower(view);
   if (upper.kind === 'directory') {
-    return { mount: addUpper(view, openUpperPlace(upper.path), options), detach() {} };
+    return { mount: addUpper(view, openUpperPlace(upper.path, lower), options), detach() {} };
   }
   const place = upperRoot(root, snapshot);
   try {
     const directory = await mountUpper(place, upper);
-    return { mount: addUpper(view, openUpperPlace(directory), options), detach: () => removeUpper(place) };
+    return {
+      mount: addUpper(view, openUpperPlace(directory, lower), options),
+      detach: () => removeUpper(place),
+    };
   } catch (error) {
     removeUpper(place);
     throw error;
   }
 }
 
-/** The directories of what `attachUpper` has made, or of the user's own; `undefined` of a tmpfs or a disk that is not mounted any more. */
+/** The directories of what `attachUpper` has made, or of the user's own; `undefined` where they are gone, as those of a tmpfs that is not mounted any more. */
 export function findUpper(root: string, snapshot: string, upper: UpperChoice): UpperPlace | undefined {
-  if (upper.kind === 'directory') return openUpperPlace(upper.path);
-  const mounted = join(upperRoot(root, snapshot), 'fs');
-  return findMount(byteString(mounted)) === undefined ? undefined : openUpperPlace(mounted);
+  const directory = upper.kind === 'directory' ? upper.path : join(upperRoot(root, snapshot), 'fs');
+  if (upper.kind !== 'directory' && findMount(byteString(directory)) === undefined) return undefined;
+  const place = upperPlace(directory);
+  return existsSync(place.upper) ? place : undefined;
 }
 
 async function mountUpper(

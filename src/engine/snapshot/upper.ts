@@ -1,7 +1,7 @@
-import { mkdirSync, statSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { ShaleError } from '../../error/index.ts';
-import type { Mount } from '../../snapshot/index.ts';
+import { compactOverlay, describeRootDirectory, escapePath, type Mount } from '../../snapshot/index.ts';
 
 /** Where what is written goes, if not into the snapshot's own place. Sizes in bytes. */
 export type UpperChoice =
@@ -28,24 +28,48 @@ export interface UpperPlace {
   readonly work: string;
 }
 
-/** Makes them in a directory, or finds them there: what was written into it before is there again. ShaleError `not-found`, `invalid`. */
-export function openUpperPlace(path: string): UpperPlace {
-  const directory = isAbsolute(path) ? path : resolve(path);
-  const stat = statSync(directory, { throwIfNoEntry: false });
-  if (stat === undefined || !stat.isDirectory()) {
-    throw new ShaleError(
-      stat === undefined ? 'not-found' : 'invalid',
-      `${directory} is no directory, to be written to`,
-      {
-        detail: { path: directory },
-        hint: `mkdir ${directory}`,
-      },
-    );
+/** Where they are in a directory. */
+export function upperPlace(directory: string): UpperPlace {
+  return { upper: join(directory, 'upper'), work: join(directory, 'work') };
+}
+
+/**
+ * Makes them in a directory, or finds them there: what was written into it before is there again. A new one has the metadata of `lower`, which it covers. A
+ * directory that was empty becomes private: what is in the upper one has the setuid bits of the image. ShaleError `invalid` for one that has
+ * other things in it, and is open to others.
+ */
+export function openUpperPlace(directory: string, lower: string | undefined): UpperPlace {
+  const place = upperPlace(directory);
+  if (!existsSync(place.upper)) {
+    keepPrivate(directory);
+    const draft = `${place.upper}.new`;
+    rmSync(draft, { recursive: true, force: true });
+    mkdirSync(draft);
+    describeRootDirectory(draft, lower);
+    renameSync(draft, place.upper);
   }
-  const place = { upper: join(directory, 'upper'), work: join(directory, 'work') };
-  mkdirSync(place.upper, { recursive: true, mode: 0o755 });
   mkdirSync(place.work, { recursive: true, mode: 0o711 });
   return place;
+}
+
+function keepPrivate(directory: string): void {
+  const { mode } = statSync(directory);
+  if (mode % 0o100 === 0) return;
+  const names = readdirSync(directory).filter(name => !['work', 'upper.new', 'lost+found'].includes(name));
+  if (names.length === 0) chmodSync(directory, 0o700);
+  else {
+    throw new ShaleError(
+      'invalid',
+      `others can look into ${directory}, and could run what is written there with the privileges that it has`,
+      { detail: { path: directory }, hint: `use an empty directory, or: chmod 700 ${directory}` },
+    );
+  }
+}
+
+/** The nearest lower directory of a view, whose metadata its root shows. */
+export function findLower([mount]: readonly Mount[]): string | undefined {
+  if (mount?.type === 'bind') return mount.source;
+  return mount === undefined ? undefined : compactOverlay(mount.options).lowers[0];
 }
 
 /**
@@ -78,8 +102,4 @@ export function addUpper(
     source: 'overlay',
     options: [...(kept.length > 0 ? kept : options), ...places, lower],
   };
-}
-
-function escapePath(path: string): string {
-  return path.replace(/[\\:,]/g, '\\$&');
 }
