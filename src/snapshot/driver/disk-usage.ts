@@ -27,6 +27,12 @@ export function measureOwnUsage(directory: string): Usage {
   });
 }
 
+/** What one file takes; `undefined` if it is not there. */
+export function measureFile(path: string): Usage | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? undefined : { size: stat.blocks * 512, inodes: 1 };
+}
+
 /** What one inode takes; `undefined` of one that does not count. */
 type Measure = (stat: BigIntStats, path: ByteString) => number | undefined;
 

@@ -16,8 +16,9 @@
 export { buildOnce } from './build-once.ts';
 export { commonSettings, readCommon } from './common-settings.ts';
 export { FallbackLowers } from './fallback-lowers.ts';
-export { ImageDriver, type ImageDriverOptions } from './image-driver.ts';
+export { ImageDriver } from './image-driver.ts';
 export { type Backing, type ImageMount, ImageMounts } from './image-mounts.ts';
+export type { ImageParts } from './image-parts.ts';
 export { LayerPlaces } from './layer-places.ts';
 export type { LowerDirectories } from './lower-directories.ts';
 export { type LayerContent, type OpenLayer, openLayer } from './open-layer.ts';

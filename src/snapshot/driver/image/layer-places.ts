@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { isErrno, wrapErrno } from '../../../error/index.ts';
+import type { DriverSnapshot } from '../driver.ts';
 import { Places } from '../places.ts';
 
 /**
@@ -41,8 +42,18 @@ export class LayerPlaces extends Places {
     return this.at(id, 'rw.img');
   }
 
+  /** A directory that shows what has no layers. */
+  get empty(): string {
+    return `${this.root}/empty`;
+  }
+
   hasLayer(id: number): boolean {
     return existsSync(this.layer(id));
+  }
+
+  /** The layers that show below what is written, nearest first, the snapshot's own among them if it has one. */
+  chain({ id, kind, parents }: DriverSnapshot): readonly number[] {
+    return kind !== 'view' && this.hasLayer(id) ? [id, ...parents] : parents;
   }
 
   /** Whether something was written to an active snapshot (the root's own metadata aside). Its disk must be mounted. */

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { Warnings, wrapErrno } from '../../../error/index.ts';
 import { createExt4, Losses, Metadata, removeTree } from '../../../host/index.ts';
 import { byteString } from '../../../tree/index.ts';
+import type { DriverSnapshot } from '../driver.ts';
 import type { ImageMounts } from './image-mounts.ts';
 import type { LayerPlaces } from './layer-places.ts';
 import { plainXattrs } from './markers.ts';
@@ -20,21 +21,13 @@ export class UpperDirectories {
     this.#diskBytes = diskBytes;
   }
 
-  /**
-   * Makes them if they are not there, and brings back what a reboot has unmounted. `below`: the layer whose root this one covers. `isBrief`: soon they will be
-   * committed, and a disk is not worth making.
-   */
-  async ensure(
-    id: number,
-    below: number | undefined,
-    {
-      isBrief = false,
-      signal,
-    }: { readonly isBrief?: boolean; readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<void> {
+  /** Makes them if they are not there, and brings back what a reboot has unmounted. A snapshot that soon will be committed is not worth a disk. */
+  async ensure(snapshot: DriverSnapshot): Promise<void> {
+    const { id, purpose } = snapshot;
+    const [below] = this.#places.chain(snapshot);
     const disk = this.#places.disk(id);
     const isThere = existsSync(disk) || existsSync(this.#places.at(id, 'upper'));
-    if (!isThere && !isBrief) await this.#makeDisk(disk, signal);
+    if (!isThere && purpose !== 'layer') await this.#makeDisk(disk);
     if (existsSync(disk)) {
       const target = this.#places.at(id, 'rw');
       await this.#mounts.ensure([{ type: 'ext4', image: disk, target, access: 'read-write' }]);
@@ -54,11 +47,16 @@ export class UpperDirectories {
     }
   }
 
-  async #makeDisk(disk: string, signal: AbortSignal | undefined): Promise<void> {
+  /** What is on a snapshot's disk can be seen, if it has one. */
+  async mountDisk(snapshot: DriverSnapshot): Promise<void> {
+    if (existsSync(this.#places.disk(snapshot.id))) await this.ensure(snapshot);
+  }
+
+  async #makeDisk(disk: string): Promise<void> {
     if (this.#diskBytes === undefined) return;
     const draft = `${disk}.new`;
     rmSync(draft, { force: true });
-    await createExt4(draft, { size: this.#diskBytes, journal: true, signal });
+    await createExt4(draft, { size: this.#diskBytes, journal: true });
     renameSync(draft, disk);
   }
 
