@@ -19,30 +19,32 @@ export interface FilledStack {
   readonly contents: ReadonlyMap<LayerRecord, Buffer | readonly Segment[]>;
 }
 
-/**
- * The stack with nothing in its metadata that a squashfs or a directory on Linux cannot hold, so that the model's listing
- * is what every judge has to see, to the letter.
- */
-export function makeHoldable(stack: Stack): Stack {
+/** The stack with nothing in its metadata that Linux does not show of any filesystem as it is stored: EROFS holds the rest, times and all. */
+export function makeVisible(stack: Stack): Stack {
   const capped = (id: number) => (id === 0xffffffff ? 0xfffffffe : id);
   return stack.map(layer =>
     layer.map(record => {
-      const { type, xattrs, mtime, uid, gid, mode } = record;
+      const { type, xattrs, mode, uid, gid } = record;
       const mayHaveUser = type === 'file' || type === 'directory';
+      const shown = [...xattrs].filter(
+        ([name]) => name !== 'security.capability' && (mayHaveUser || !name.startsWith('user.')),
+      );
       return {
         ...record,
         mode: type === 'symlink' ? 0o777 : mode,
-        uid: capped(uid),
-        gid: capped(gid),
-        mtime: { seconds: Math.min(Math.max(mtime.seconds, 0), 0xffffffff), nanoseconds: 0 },
-        xattrs: new Map(
-          [...xattrs].filter(
-            ([name]) => name !== 'security.capability' && (mayHaveUser || !name.startsWith('user.')),
-          ),
-        ),
+        ...{ uid: capped(uid), gid: capped(gid), xattrs: new Map(shown) },
       };
     }),
   );
+}
+
+/** The same with nothing that a squashfs or a directory on Linux cannot hold, so that the model's listing is what every judge has to see, to the letter. */
+export function makeHoldable(stack: Stack): Stack {
+  const held = ({ seconds }: LayerRecord['mtime']) => ({
+    seconds: Math.min(Math.max(seconds, 0), 0xffffffff),
+    nanoseconds: 0,
+  });
+  return makeVisible(stack).map(layer => layer.map(record => ({ ...record, mtime: held(record.mtime) })));
 }
 
 /** Whether an archive can spell all of its records at all; NULs and empty names it cannot. */

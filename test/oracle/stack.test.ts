@@ -15,6 +15,7 @@ import {
   forms,
   isSpellable,
   layoutOf,
+  makeVisible,
   writeLayers,
   writeLayout,
 } from '../engine/image.ts';
@@ -30,25 +31,6 @@ import { requires } from '../requirement.ts';
 
 const seed = readSeed();
 const count = Number(process.env.COUNT ?? 12);
-
-/** Nothing that Linux does not show of any filesystem as it is stored. */
-function makeVisible(stack: Stack): Stack {
-  const capped = (id: number) => (id === 0xffffffff ? 0xfffffffe : id);
-  return stack.map(layer =>
-    layer.map(record => {
-      const { type, xattrs, mode, uid, gid } = record;
-      const mayHaveUser = type === 'file' || type === 'directory';
-      const shown = [...xattrs].filter(
-        ([name]) => name !== 'security.capability' && (mayHaveUser || !name.startsWith('user.')),
-      );
-      return {
-        ...record,
-        mode: type === 'symlink' ? 0o777 : mode,
-        ...{ uid: capped(uid), gid: capped(gid), xattrs: new Map(shown) },
-      };
-    }),
-  );
-}
 
 function createImage(random: Random, index: number): Stack {
   for (;;) {

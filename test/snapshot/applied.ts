@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { listMounts, type MountPoint, unmount } from '../../src/host/index.ts';
 import { type Mount, mountAll, type Snapshots } from '../../src/snapshot/index.ts';
 import { listDisk } from '../disk.ts';
-import { isSpellable, makeHoldable } from '../engine/image.ts';
+import { isSpellable, makeHoldable, makeVisible } from '../engine/image.ts';
 import { createScratch } from '../host/scratch.ts';
 import type { Listing } from '../model/listing.ts';
 import type { Random } from '../model/random.ts';
@@ -19,24 +19,6 @@ export function createLayers(random: Random, filesystem: 'erofs' | 'squashfs'): 
     const stack = shape((random.chance(0.5) ? createWildStack : createTameStack)(random));
     if (isSpellable(stack)) return stack;
   }
-}
-
-function makeVisible(stack: Stack): Stack {
-  const capped = (id: number) => (id === 0xffffffff ? 0xfffffffe : id);
-  return stack.map(layer =>
-    layer.map(record => {
-      const { type, xattrs, mode, uid, gid } = record;
-      const mayHaveUser = type === 'file' || type === 'directory';
-      const shown = [...xattrs].filter(
-        ([name]) => name !== 'security.capability' && (mayHaveUser || !name.startsWith('user.')),
-      );
-      return {
-        ...record,
-        mode: type === 'symlink' ? 0o777 : mode,
-        ...{ uid: capped(uid), gid: capped(gid), xattrs: new Map(shown) },
-      };
-    }),
-  );
 }
 
 /** A directory for one test, in which nothing stays mounted, whatever the test has come to. */
