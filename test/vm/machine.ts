@@ -73,7 +73,7 @@ export class Guests implements Disposable {
     return first.begun ? first : await this.#try(run);
   }
 
-  async #try({ files, modules, disks = [], environment = {} }: GuestRun): Promise<GuestOutput> {
+  async #try({ files, modules, disks = [], environment }: GuestRun): Promise<GuestOutput> {
     const kernel = await this.#prepare();
     this.#runs += 1;
     const at = (name: string) => this.#scratch.at(`${this.#runs}-${name}`);
@@ -94,7 +94,9 @@ export class Guests implements Disposable {
       commandLine: [
         `${filesWord}${files.join()}`,
         `${secondsWord}${runSeconds}`,
-        ...Object.entries(environment).map(([name, value]) => `${variableWord}${name}=${value}`),
+        ...Object.entries({ ...environment, ...seed() }).map(
+          ([name, value]) => `${variableWord}${name}=${value}`,
+        ),
       ],
       ...{ memory: 1024 * MiB, cpus: 2, channels: 1, network: 'none', machine: 'q35' },
     });
@@ -146,6 +148,12 @@ export class Guests implements Disposable {
   [Symbol.dispose](): void {
     this.#scratch[Symbol.dispose]();
   }
+}
+
+/** Random tests of the guest take theirs as those of the host do. */
+function seed(): Readonly<Record<string, string>> {
+  const { SEED, COUNT } = process.env;
+  return { ...(SEED !== undefined && { SEED }), ...(COUNT !== undefined && { COUNT }) };
 }
 
 async function follow(machine: Machine, seconds: number): Promise<GuestOutput> {

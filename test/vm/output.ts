@@ -39,8 +39,10 @@ export class GuestOutput {
     const record = JSON.parse(line.slice(recordMark.length));
     if (record.end === true) this.complete = true;
     else if (record.status !== undefined) file!.status = record.status;
-    else if (record.file !== undefined)
+    else if (record.file !== undefined) {
+      // Once more, after a crash: what the first attempt said does not count.
+      if (file?.file === record.file) this.files.pop();
       this.files.push({ file: record.file, status: undefined, tests: [], text: '' });
-    else file!.tests.push(record);
+    } else file!.tests.push(record);
   }
 }
