@@ -27,7 +27,12 @@ export PATH=/usr/sbin:/usr/bin:/usr/lib/busybox HOME=/root TMPDIR=/tmp SHALE_REQ
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mkdir -p /dev/shm /dev/pts
-mount -t tmpfs tmp /tmp
+if [ -b /dev/vdb ]; then
+  mkfs.ext4 -q /dev/vdb
+  mount -t ext4 /dev/vdb /tmp
+else
+  mount -t tmpfs tmp /tmp
+fi
 mount -t tmpfs run /run
 ip link set lo up
 for word in $(cat /proc/cmdline); do

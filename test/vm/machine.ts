@@ -35,8 +35,8 @@ export interface GuestRun {
   readonly files: readonly string[];
   /** Modules of the kernel, or paths of some that it came without. Loaded in this order; what the kernel's own need comes by itself. */
   readonly modules: readonly string[];
-  /** Bytes of empty disks: /dev/vdb, /dev/vdc, … */
-  readonly disks?: readonly number[];
+  /** Bytes of an ext4 for temporary files; these are in memory if not given. It takes mkfs.ext4. */
+  readonly temporary?: number;
   /** Variables for the tests, of plain words. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -73,18 +73,19 @@ export class Guests implements Disposable {
     return first.begun ? first : await this.#try(run);
   }
 
-  async #try({ files, modules, disks = [], environment }: GuestRun): Promise<GuestOutput> {
+  async #try({ files, modules, temporary, environment }: GuestRun): Promise<GuestOutput> {
     const kernel = await this.#prepare();
     this.#runs += 1;
     const at = (name: string) => this.#scratch.at(`${this.#runs}-${name}`);
     mkdirSync(at('machine'), { mode: 0o700 });
     writeFileSync(at('initramfs'), await this.#initramfs(kernel, modules));
     copyFileSync(this.#scratch.at('root'), at('root'));
-    for (const [index, size] of disks.entries()) {
-      writeFileSync(at(`disk-${index}`), '');
-      truncateSync(at(`disk-${index}`), size);
+    const images = [at('root')];
+    if (temporary !== undefined) {
+      writeFileSync(at('temporary'), '');
+      truncateSync(at('temporary'), temporary);
+      images.push(at('temporary'));
     }
-    const images = [at('root'), ...disks.map((_, index) => at(`disk-${index}`))];
     const driver = await vmmDriver('qemu');
     const machine = await driver.start({
       directory: at('machine'),

@@ -5,5 +5,5 @@ const thin = ['dmsetup', 'thin_check', 'thin_ls', 'thin_delta', 'blkdiscard', 'm
 export const snapshotTools = {
   common,
   devmapper: [...common, ...thin],
-  directories: [...common, 'mkfs.btrfs'],
+  directories: [...common, 'mkfs.ext4', 'mkfs.btrfs'],
 } as const;

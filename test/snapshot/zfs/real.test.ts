@@ -1,7 +1,7 @@
 /** What the suite does not ask of a driver: what is applied and compared, and being cut short, with the real ZFS. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { unmount } from '../../../src/host/index.ts';
@@ -46,8 +46,11 @@ test('layers go in and changes come out, over and over', { skip: requiresZfs() }
   const place = join(pool.path, 'busy');
   mkdirSync(place);
   await mountAll(await driver.mounts(next), place);
+  // One that nobody uses zfs(8) would unmount.
+  const held = openSync(join(place, 'more'), 'r');
   await assert.rejects(driver.remove(next.id), { code: 'conflict' });
   await assert.rejects(driver.remove(first.id), { code: 'conflict' }, 'it has a clone');
+  closeSync(held);
   unmount(place);
   await driver.remove(next.id);
   await driver.remove(next.id);
