@@ -1,0 +1,81 @@
+/** What the settings of overlayfs do, as the kernel has it. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ShaleError } from '../../src/error/index.ts';
+import { findMount, unmount } from '../../src/host/index.ts';
+import { listChanges, readUpper, writeChangesLayer } from '../../src/layer/index.ts';
+import { drivers, mountAll, Snapshots } from '../../src/snapshot/index.ts';
+import { createScratch } from '../host/scratch.ts';
+import { requires } from '../requirement.ts';
+
+const skip = requires({ mounts: ['overlay'], tools: ['getfattr', 'tar'] });
+
+test('metacopy=on: a change of mode copies no data, and its layer has the content all the same', {
+  skip,
+}, async () => {
+  using scratch = createScratch();
+  const root = scratch.at('s');
+  const driver = await drivers.overlayfs.open({ root, settings: { metacopy: 'on' } });
+  await using snapshots = await Snapshots.open(root, driver);
+  const place = scratch.at('place');
+  mkdirSync(place);
+  const at = async (key: string, parent: string | undefined, work: () => void) => {
+    await mountAll(await snapshots.prepare(key, parent), place);
+    try {
+      assert.match(findMount(place)!.options, /metacopy=on/);
+      work();
+    } finally {
+      unmount(place);
+    }
+  };
+  await at('one', undefined, () =>
+    writeFileSync(join(place, 'large'), 'x'.repeat(1_000_000), { mode: 0o644 }),
+  );
+  await snapshots.commit('base', 'one');
+  await at('two', 'base', () => chmodSync(join(place, 'large'), 0o600));
+  await using changes = await snapshots.openChanges('two');
+  assert.ok(changes.kind === 'upper');
+  const copied = join(changes.path, 'large');
+  assert.match(
+    execFileSync('getfattr', ['-d', '-m', '-', copied], { encoding: 'utf8' }),
+    /trusted\.overlay\.metacopy/,
+  );
+  assert.ok(statSync(copied).blocks * 512 < 100_000, 'no data was copied');
+  const listed: (readonly [string, string])[] = [];
+  for await (const { kind, path } of listChanges(readUpper(changes))) listed.push([kind, path]);
+  assert.deepEqual(listed, [['changed', 'large']]);
+  const layer = await writeChangesLayer(readUpper(changes), scratch.at('layer.tar'), { compression: 'none' });
+  const content = execFileSync('tar', ['xOf', layer.path, 'large'], { encoding: 'utf8', maxBuffer: 2 ** 24 });
+  assert.equal(content, 'x'.repeat(1_000_000));
+});
+
+test('without settings, a directory of a lower layer is not renamed but copied by whoever renames it', {
+  skip,
+}, async () => {
+  using scratch = createScratch();
+  const root = scratch.at('s');
+  await using snapshots = await Snapshots.open(root, await drivers.overlayfs.open({ root }));
+  const place = scratch.at('place');
+  mkdirSync(place);
+  await mountAll(await snapshots.prepare('one', undefined), place);
+  mkdirSync(join(place, 'directory'));
+  unmount(place);
+  await snapshots.commit('base', 'one');
+  await mountAll(await snapshots.prepare('two', 'base'), place);
+  try {
+    assert.throws(() => renameSync(join(place, 'directory'), join(place, 'moved')), { code: 'EXDEV' });
+  } finally {
+    unmount(place);
+  }
+});
+
+test('what the kernel would not believe in a user namespace is refused', { skip }, async () => {
+  using scratch = createScratch();
+  const settings = { userxattr: 'on', metacopy: 'on' };
+  await assert.rejects(drivers.overlayfs.open({ root: scratch.at('s'), settings }), (error: unknown) => {
+    return error instanceof ShaleError && error.code === 'unsupported' && /metacopy/.test(error.message);
+  });
+});
