@@ -13,6 +13,7 @@ import { listDirectory } from '../../model/disk.ts';
 import type { Listing } from '../../model/listing.ts';
 import type { LayerRecord } from '../../model/record.ts';
 import { recordsOf } from '../diff/records.ts';
+import { created } from './shown.ts';
 import { applyRecords, canBeSpelled, createStack, type StackKind } from './stacks.ts';
 
 export interface Shown {
@@ -28,7 +29,6 @@ const [base, kind, form, seed, count] = process.argv.slice(2) as [
   string,
   string,
 ];
-const created = { seconds: 1_234_567, nanoseconds: 5 };
 const extra = form === 'overlay-user' ? ',userxattr' : '';
 const run = (program: string, ...words: string[]) =>
   execFileSync(program, words, { stdio: ['ignore', 'ignore', 'pipe'] });

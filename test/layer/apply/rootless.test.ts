@@ -2,22 +2,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Scratch } from '../../engine/scratch.ts';
-import type { Listing } from '../../model/listing.ts';
-import { applyModel } from '../../model/model.ts';
 import { readSeed } from '../../model/random.ts';
-import { formatStack } from '../../model/record.ts';
 import { requires } from '../../requirement.ts';
-import type { Shown } from './overlay-child.ts';
-import { createStack } from './stacks.ts';
+import { assertShown, findFuseObstacle } from './shown.ts';
 
 const seed = readSeed();
 const rounds = Number(process.env.COUNT ?? 10);
 const skip = requires({ root: true, tools: ['getfattr', 'cp', 'unshare'], mounts: ['overlay', 'tmpfs'] });
-const created = { seconds: 1_234_567, nanoseconds: 5 };
 const kinds = {
   'overlay-user': ['tame-user', 'wild-user'],
   'fuse-overlayfs': ['tame-user-fuse'],
@@ -30,30 +25,8 @@ for (const form of ['overlay-user', 'fuse-overlayfs'] as const) {
     test(`${form}, ${kind} (SEED=${seed} COUNT=${rounds})`, { skip: skip || missing }, async () => {
       using scratch = new Scratch();
       chmodSync(scratch.path, 0o755);
-      const shown = JSON.parse(
-        await runWithSubordinateIds(scratch.path, [
-          process.execPath,
-          child,
-          scratch.path,
-          kind,
-          form,
-          `${seed}`,
-          `${rounds}`,
-        ]),
-      ) as (Shown | 'rejected' | 'skipped')[];
-      assert.equal(shown.length, rounds);
-      for (const [round, seen] of shown.entries()) {
-        if (seen === 'skipped') continue;
-        const stack = createStack(kind, seed + round);
-        const expected = applyModel(stack, created);
-        const where = `SEED=${seed + round} COUNT=1\n${formatStack(stack)}\n`;
-        if (seen === 'rejected' || expected === 'rejected') {
-          assert.equal(seen, expected, where);
-          continue;
-        }
-        for (const view of ['lowers', 'upper', 'again'] as const)
-          assert.deepEqual(mask(seen[view], kind), mask(expected.listing, kind), `${view} ${where}`);
-      }
+      const words = [process.execPath, child, scratch.path, kind, form, `${seed}`, `${rounds}`];
+      assertShown(await runWithSubordinateIds(scratch.path, words), { kind, seed, rounds });
     });
   }
 }
@@ -90,14 +63,4 @@ async function mapIds(pid: number): Promise<void> {
     }
   }
   writeFileSync(`/proc/${pid}/gid_map`, '0 100000 200000\n');
-}
-
-function mask(listing: Listing, kind: string): Listing {
-  return kind.startsWith('tame') && !kind.endsWith('fuse')
-    ? listing
-    : listing.map(line => line.replace(/ names .*/, ''));
-}
-
-function findFuseObstacle(): string | false {
-  return requires({ tools: ['fuse-overlayfs'] }) || (!existsSync('/dev/fuse') && 'no /dev/fuse');
 }
