@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { isSqlite, openDatabaseFile } from '../host/index.ts';
@@ -120,7 +122,18 @@ function explain(error: unknown, path: string): unknown {
   }
   if (isSqlite(error, 'readOnly', 'cannotOpen'))
     return failure('denied', 'the database of the snapshots cannot be written');
-  if (isSqlite(error, 'full')) return failure('exhausted', 'the disk is full', 'make room');
+  // What several processes share is made without asking for room: then SQLite knows of an error only.
+  if (isSqlite(error, 'full') || (isSqlite(error, 'inputOutput') && isFull(path)))
+    return failure('exhausted', 'the disk is full', 'make room');
   if (isSqlite(error, 'inputOutput')) return failure('unavailable', 'the disk under the snapshots fails');
   return failure('internal', error.message);
+}
+
+function isFull(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return bavail * bsize < 65_536;
+  } catch {
+    return false;
+  }
 }

@@ -20,12 +20,17 @@ export interface Abandoned {
 /** Whoever prepares a snapshot for a layer says with this label which chain of layers it will be, as containerd's unpacker does. */
 export const layerLabel = 'containerd.io/snapshot.ref';
 
+/** What this process makes or commits just now. */
+const underway = new Set<string>();
+
 /** The tree of snapshots, in a database. Every method is one transaction, and durable when it returns. SnapshotErrors as `Snapshotter` has them. */
 export class Metadata implements Disposable {
   readonly #database: SnapshotDatabase;
   readonly #self = JSON.stringify(identifyProcess(process.pid));
+  readonly #path: string;
 
   constructor(path: string) {
+    this.#path = path;
     this.#database = new SnapshotDatabase(path);
   }
 
@@ -113,6 +118,7 @@ export class Metadata implements Disposable {
         ...[key, kind, this.#self, below?.id ?? null, now, now],
       );
       this.#setLabels(id, labels);
+      underway.add(this.#name(id));
       return this.describe(id, kind);
     });
   }
@@ -125,6 +131,7 @@ export class Metadata implements Disposable {
         id,
       ),
     );
+    underway.delete(this.#name(id));
   }
 
   /** Takes `name` for an active snapshot that is being committed; with a `parent` for one that has none. */
@@ -169,6 +176,7 @@ export class Metadata implements Disposable {
         this.#self,
         id,
       );
+      underway.add(this.#name(id));
       return { id, kind: 'active', parents, purpose, rebased };
     });
   }
@@ -196,11 +204,12 @@ export class Metadata implements Disposable {
       this.#database.run('DELETE FROM label WHERE snapshot = ?', id);
       this.#setLabels(id, labels);
     });
+    underway.delete(this.#name(id));
   }
 
-  /** It stays active. */
+  /** It stays active. Never throws. */
   cancelCommit(id: number): void {
-    this.#database.write(() =>
+    this.#giveUp(id, () =>
       this.#database.run(
         "UPDATE snapshot SET state = 'ready', name = NULL, owner = NULL WHERE id = ? AND state = 'committing'",
         id,
@@ -227,9 +236,9 @@ export class Metadata implements Disposable {
     });
   }
 
-  /** What was being made came to nothing: its place is to be cleared. */
+  /** What was being made came to nothing: its place is to be cleared. Never throws. */
   abandon(id: number): void {
-    this.#database.write(() => this.#discard(id));
+    this.#giveUp(id, () => this.#discard(id));
   }
 
   /** Its place is cleared: nothing is left of it. */
@@ -290,6 +299,21 @@ export class Metadata implements Disposable {
     throw new SnapshotError('exists', `there is a snapshot ${key} already`, { detail: { key } });
   }
 
+  /** If it cannot be written down, on a full disk or after closing, whoever finds the row puts it right: nobody is at it any more. */
+  #giveUp(id: number, work: () => unknown): void {
+    underway.delete(this.#name(id));
+    try {
+      if (this.isOpen) this.#database.write(work);
+    } catch {
+      // Why it was given up is what counts.
+    }
+  }
+
+  /** Of a snapshot among those of all databases of this process. */
+  #name(id: number): string {
+    return `${this.#path}\0${id}`;
+  }
+
   /** A dead process keeps no key. */
   #release(key: string): void {
     for (const row of this.#database.all(
@@ -302,7 +326,11 @@ export class Metadata implements Disposable {
   }
 
   #releaseRow({ id, state, owner }: Row): void {
-    if (isRunning(JSON.parse(owner as string) as ProcessIdentity)) return;
+    const isBusy =
+      owner === this.#self
+        ? underway.has(this.#name(id as number))
+        : isRunning(JSON.parse(owner as string) as ProcessIdentity);
+    if (isBusy) return;
     if (state === 'making') this.#discard(id as number);
     else
       this.#database.run(

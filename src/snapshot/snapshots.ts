@@ -41,6 +41,12 @@ export class Snapshots implements Snapshotter {
     }
   }
 
+  /** What there is in `root`, parents before their children, without its driver: that may be one that cannot be used here. */
+  static list(root: string): readonly SnapshotInfo[] {
+    using metadata = new Metadata(join(root, 'metadata.db'));
+    return metadata.list().map(({ info }) => info);
+  }
+
   async stat(key: string): Promise<SnapshotInfo> {
     return this.#open().find(key).info;
   }
@@ -92,9 +98,9 @@ export class Snapshots implements Snapshotter {
         });
       }
       const usage = await this.driver.commit(snapshot, signal);
-      this.#metadata.finishCommit(snapshot.id, { usage, labels, parent });
+      this.#open().finishCommit(snapshot.id, { usage, labels, parent });
     } catch (error) {
-      if (this.#metadata.isOpen) this.#metadata.cancelCommit(snapshot.id);
+      this.#metadata.cancelCommit(snapshot.id);
       throw error;
     }
   }
@@ -113,14 +119,19 @@ export class Snapshots implements Snapshotter {
   async cleanup(): Promise<void> {
     // Asked before the rows are read: what is made from now on has a row by then.
     const places = (await this.driver.list?.()) ?? [];
+    // One that cannot be cleared, since something is mounted in it, keeps nobody from clearing the others.
+    const failures: unknown[] = [];
     let pending: readonly number[] = this.#open().abandoned().removed;
     for (let before = 0; pending.length > 0 && pending.length !== before; ) {
       before = pending.length;
-      for (const id of pending) if (!this.#metadata.hasRemains(id)) await this.#clear(id);
+      for (const id of pending)
+        if (!this.#metadata.hasRemains(id)) await this.#clear(id).catch(error => failures.push(error));
       pending = this.#metadata.abandoned().removed;
     }
     const known = this.#metadata.ids();
-    for (const id of places) if (!known.has(id)) await this.driver.remove(id);
+    for (const id of places)
+      if (!known.has(id)) await this.driver.remove(id).catch(error => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 
   async close(): Promise<void> {
@@ -196,14 +207,12 @@ export class Snapshots implements Snapshotter {
       await this.driver.create(snapshot, signal);
       const mounts = await this.driver.mounts(snapshot);
       throwIfAborted(signal);
-      this.#metadata.finish(snapshot.id);
+      this.#open().finish(snapshot.id);
       return mounts;
     } catch (error) {
-      if (this.#metadata.isOpen) {
-        this.#metadata.abandon(snapshot.id);
-        // What cannot be cleared now is cleared by `cleanup`; why it failed is what counts.
-        await this.#clear(snapshot.id).catch(() => {});
-      }
+      this.#metadata.abandon(snapshot.id);
+      // What cannot be cleared now is cleared by `cleanup`; why it failed is what counts.
+      if (this.#metadata.isOpen) await this.#clear(snapshot.id).catch(() => {});
       throw error;
     }
   }

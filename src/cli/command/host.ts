@@ -109,14 +109,14 @@ export const snapshotCommands = {
   'snapshot prepare': {
     summary: 'make a snapshot that can be written to, and print its mounts',
     description: [
-      'Prints the mount(8) command that shows it. The snapshot is there until it is committed or removed.',
+      'Prints the mount(8) command that shows it, with TARGET for the directory, nosuid and nodev. The snapshot is there until it is committed or removed.',
     ],
     namespace: 'always',
     operands: [key, parent],
     options: ['label', ...keeping, ...sourcing, ...reading],
     examples: [
       { what: 'On an image', line: 'shale snapshot prepare work nginx' },
-      { what: 'Mounted at once', line: 'shale snapshot prepare work nginx | sed s,TARGET,/mnt, | sh' },
+      { what: 'Mounted at once', line: 'shale snapshot prepare work nginx | sed s,TARGET,/mnt,g | sh' },
     ],
   },
   'snapshot view': {
@@ -141,7 +141,7 @@ export const snapshotCommands = {
   'snapshot mounts': {
     summary: 'print the mounts of a snapshot',
     description: [
-      'The mount(8) command for it, with TARGET for the directory; --json gives type, source and options.',
+      'The mount(8) command for it, with TARGET for the directory, nosuid and nodev; --json gives type, source and options.',
     ],
     namespace: 'with-snapshots',
     operands: [key],

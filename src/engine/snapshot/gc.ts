@@ -1,7 +1,7 @@
 import { chainIds, type Digest } from '../../oci/index.ts';
 import type { SnapshotInfo, Snapshots } from '../../snapshot/index.ts';
 import { labels } from './label.ts';
-import { openUsed } from './mounted.ts';
+import { openIfUsable } from './mounted.ts';
 import { usedDrivers } from './open.ts';
 
 /** A layer that was unpacked into a snapshot. */
@@ -39,7 +39,8 @@ export async function collectUnpacked(
   );
   const [removed, kept]: [UnpackedItem[], UnpackedItem[]] = [[], []];
   for (const driver of usedDrivers(root)) {
-    await using snapshots = await openUsed(root, driver);
+    await using snapshots = await openIfUsable(root, driver);
+    if (snapshots === undefined) continue;
     const all: SnapshotInfo[] = [];
     for await (const info of snapshots.walk()) all.push(info);
     const parents = new Map<string, number>();

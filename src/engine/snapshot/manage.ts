@@ -1,11 +1,18 @@
 import { ShaleError } from '../../error/index.ts';
 import { findDataRoot } from '../../host/index.ts';
-import type { Labels, Mount, SnapshotInfo, Usage } from '../../snapshot/index.ts';
+import {
+  driverRoot,
+  type Labels,
+  type Mount,
+  type SnapshotInfo,
+  Snapshots,
+  type Usage,
+} from '../../snapshot/index.ts';
 import type { ImageOptions } from '../options.ts';
 import { labels as own } from './label.ts';
-import { findMounted, type MountedImage, openUsed } from './mounted.ts';
+import { findMounted, type MountedImage, openIfUsable } from './mounted.ts';
 import { openSnapshots, type SnapshotterOptions, usedDrivers } from './open.ts';
-import { findSubject, requireSubject } from './subject.ts';
+import { findSubject, hasSnapshot, requireSubject } from './subject.ts';
 import { unpackImage } from './unpack.ts';
 import { removeUpper, upperRoot } from './upper-mount.ts';
 
@@ -35,8 +42,9 @@ export async function prepareSnapshot(
   request: SnapshotRequest = {},
 ): Promise<PreparedSnapshot> {
   const { root = findDataRoot(), labels = {}, signal } = request;
+  requireFreeName(root, key);
   // Where its parent is, it must be itself.
-  await using known = parent === undefined ? undefined : await findSubject(root, parent);
+  await using known = parent === undefined ? undefined : await findSubject(root, parent, request);
   await using opened = known === undefined ? await openSnapshots({ ...request, root }) : undefined;
   const snapshots = known?.snapshots ?? opened!;
   let below = known?.key;
@@ -60,6 +68,7 @@ export async function commitActive(
   await using subject = await requireSubject(root, key);
   const { snapshots } = subject;
   await requireUnmounted(root, subject.key, snapshots.driver.name);
+  requireFreeName(root, name);
   const kept = imageLabels(await snapshots.stat(subject.key));
   await snapshots.commit(name, subject.key, { labels: { ...kept, ...labels }, signal });
   return { ...(await snapshots.stat(name)), driver: snapshots.driver.name };
@@ -100,8 +109,7 @@ export async function listSnapshots({
   for (const each of driver === undefined
     ? usedDrivers(root)
     : usedDrivers(root).filter(used => used === driver)) {
-    await using snapshots = await openUsed(root, each);
-    for await (const info of snapshots.walk()) found.push({ ...info, driver: each });
+    for (const info of Snapshots.list(driverRoot(root, each))) found.push({ ...info, driver: each });
   }
   return found;
 }
@@ -114,12 +122,21 @@ export async function snapshotUsage(
   return await subject.snapshots.usage(subject.key);
 }
 
-/** Clears what crashes have left, of every driver that was used. */
+/** Clears what crashes have left, of every driver that was used, and can be still. */
 export async function cleanSnapshots({ root = findDataRoot() }: SnapshotRequest = {}): Promise<void> {
   for (const driver of usedDrivers(root)) {
-    await using snapshots = await openUsed(root, driver);
-    await snapshots.cleanup();
+    await using snapshots = await openIfUsable(root, driver);
+    await snapshots?.cleanup();
   }
+}
+
+/** Commands name snapshots without saying which driver has them. ShaleError `exists`. */
+function requireFreeName(root: string, key: string): void {
+  const driver = usedDrivers(root).find(each => hasSnapshot(root, each, key));
+  if (driver === undefined) return;
+  throw new ShaleError('exists', `there is a snapshot ${key} already, of the driver ${driver}`, {
+    detail: { key, driver },
+  });
 }
 
 /** What is mounted is written to: it can neither go nor be kept as it is. ShaleError `conflict`. What is left of a mount is returned. */

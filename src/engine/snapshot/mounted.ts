@@ -1,3 +1,4 @@
+import { ShaleError } from '../../error/index.ts';
 import { findDataRoot } from '../../host/index.ts';
 import {
   type DriverName,
@@ -27,8 +28,7 @@ export interface MountedImage {
 export async function findMounted(root: string = findDataRoot()): Promise<MountedImage[]> {
   const found: MountedImage[] = [];
   for (const driver of usedDrivers(root)) {
-    await using snapshots = await openUsed(root, driver);
-    for await (const info of snapshots.walk()) {
+    for (const info of Snapshots.list(driverRoot(root, driver))) {
       const mounted = describe(driver, info);
       if (mounted !== undefined) found.push(mounted);
     }
@@ -39,6 +39,16 @@ export async function findMounted(root: string = findDataRoot()): Promise<Mounte
 /** The snapshots of a driver that has been used before. */
 export async function openUsed(root: string, driver: DriverName): Promise<Snapshots> {
   return await Snapshots.open(driverRoot(root, driver), await openDriver(root, driver));
+}
+
+/** The same; `undefined` if the driver cannot be used here any more, for lack of a program or a filesystem. */
+export async function openIfUsable(root: string, driver: DriverName): Promise<Snapshots | undefined> {
+  try {
+    return await openUsed(root, driver);
+  } catch (error) {
+    if (error instanceof ShaleError && error.code === 'unsupported') return undefined;
+    throw error;
+  }
 }
 
 function describe(

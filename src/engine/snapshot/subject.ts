@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { ShaleError } from '../../error/index.ts';
-import type { Snapshots } from '../../snapshot/index.ts';
+import { type DriverName, driverRoot, Snapshots } from '../../snapshot/index.ts';
 import { findMounted, openUsed } from './mounted.ts';
 import { usedDrivers } from './open.ts';
 
@@ -10,19 +10,26 @@ export interface Subject extends AsyncDisposable {
   readonly key: string;
 }
 
-/** Finds it among the snapshots of all drivers; `undefined` if there is none. */
-export async function findSubject(root: string, name: string): Promise<Subject | undefined> {
+/** Finds it among the snapshots of all drivers, or of one; `undefined` if there is none. */
+export async function findSubject(
+  root: string,
+  name: string,
+  { driver }: { readonly driver?: DriverName | undefined } = {},
+): Promise<Subject | undefined> {
   const target = realPath(name);
   const mounted = (await findMounted(root)).findLast(each => each.target === target);
   const key = mounted?.snapshot ?? name;
-  for (const driver of mounted === undefined ? usedDrivers(root) : [mounted.driver]) {
-    const snapshots = await openUsed(root, driver);
-    if (await has(snapshots, key)) {
-      return { snapshots, key, [Symbol.asyncDispose]: () => snapshots.close() };
-    }
-    await snapshots.close();
-  }
-  return undefined;
+  const found = (mounted === undefined ? usedDrivers(root) : [mounted.driver])
+    .filter(each => driver === undefined || each === driver)
+    .find(each => hasSnapshot(root, each, key));
+  if (found === undefined) return undefined;
+  const snapshots = await openUsed(root, found);
+  return { snapshots, key, [Symbol.asyncDispose]: () => snapshots.close() };
+}
+
+/** Whether a driver has a snapshot of this key. */
+export function hasSnapshot(root: string, driver: DriverName, key: string): boolean {
+  return Snapshots.list(driverRoot(root, driver)).some(info => info.key === key);
 }
 
 /** The same; ShaleError `not-found` if there is none. */
@@ -37,16 +44,6 @@ export async function requireSubject(root: string, name: string): Promise<Subjec
       hint: 'shale snapshot ls lists snapshots, shale mount what is mounted',
     },
   );
-}
-
-async function has(snapshots: Snapshots, key: string): Promise<boolean> {
-  try {
-    await snapshots.stat(key);
-    return true;
-  } catch (error) {
-    if (error instanceof ShaleError && error.code === 'not-found') return false;
-    throw error;
-  }
 }
 
 function realPath(name: string): string | undefined {

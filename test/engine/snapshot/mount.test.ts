@@ -1,9 +1,24 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { test } from 'node:test';
+import { collectUnpacked } from '../../../src/engine/snapshot/gc.ts';
 import { labels } from '../../../src/engine/snapshot/label.ts';
-import { commitActive, listSnapshots, removeSnapshots } from '../../../src/engine/snapshot/manage.ts';
+import {
+  cleanSnapshots,
+  commitActive,
+  listSnapshots,
+  prepareSnapshot,
+  removeSnapshots,
+} from '../../../src/engine/snapshot/manage.ts';
 import { type MountRequest, mountImage } from '../../../src/engine/snapshot/mount.ts';
 import { findMounted } from '../../../src/engine/snapshot/mounted.ts';
 import { openSnapshots } from '../../../src/engine/snapshot/open.ts';
@@ -29,7 +44,7 @@ async function createBench() {
     layer({ 'etc/new': 'new\n' }),
   ]);
   return {
-    ...{ path, root, at },
+    ...{ path, root, at, image },
     mount: (place: string, request: MountRequest = {}) =>
       mountImage(image, place, { root, driver: 'overlayfs', ...request }),
     umount: (place: string, request = {}) => umountImage(place, { root, ...request }),
@@ -183,4 +198,40 @@ test('a snapshot that is mounted is neither removed nor committed', { skip }, as
   // What is left of it goes with it, its tmpfs too.
   assert.deepEqual(await removeSnapshots([snapshot], { root }), [snapshot]);
   assert.deepEqual(listMountsIn(bench.path), []);
+});
+
+test('a driver that cannot be used any more keeps nobody from using the others', { skip }, async () => {
+  using bench = await createBench();
+  const { root } = bench;
+  const place = bench.at('place');
+  await bench.mount(place);
+  // As if the root had been on btrfs once.
+  mkdirSync(`${root}/snapshots/btrfs`, { recursive: true });
+  await prepareSnapshot('prepare', ['one'], { root, driver: 'native' });
+  copyFileSync(`${root}/snapshots/native/metadata.db`, `${root}/snapshots/btrfs/metadata.db`);
+  assert.ok((await listSnapshots({ root })).length > 0);
+  await bench.umount(place);
+  await cleanSnapshots({ root });
+  await collectUnpacked(root, []);
+});
+
+test('a name is given once, whichever drivers there are, and the driver that was asked for is taken', {
+  skip,
+}, async () => {
+  using bench = await createBench();
+  const { root } = bench;
+  await prepareSnapshot('prepare', ['one'], { root, driver: 'overlayfs' });
+  await assert.rejects(prepareSnapshot('prepare', ['one'], { root, driver: 'native' }), { code: 'exists' });
+  await prepareSnapshot('prepare', ['two'], { root, driver: 'native' });
+  await assert.rejects(commitActive('one', 'two', { root }), { code: 'exists' });
+  await commitActive('done', 'two', { root });
+  const made = await prepareSnapshot('prepare', ['three', 'done'], { root });
+  assert.equal(made.driver, 'native');
+  const { image } = bench;
+  await bench.mount(bench.at('place'));
+  const [below] = (await listSnapshots({ root })).filter(({ kind }) => kind === 'committed');
+  assert.equal(below?.driver, 'overlayfs');
+  await assert.rejects(prepareSnapshot('prepare', ['four', below.key], { root, driver: 'native' }));
+  const four = await prepareSnapshot('prepare', ['four', image], { root, driver: 'native' });
+  assert.equal(four.driver, 'native');
 });
