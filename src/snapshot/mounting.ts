@@ -1,14 +1,20 @@
-import { closeSync, constants, mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readdirSync, realpathSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isErrno } from '../error/index.ts';
 import {
   attachLoop,
   canMount,
   descriptorPath,
+  findBoot,
   fitsClassicMount,
+  identifyProcess,
+  isRunning,
+  listMountsIn,
   type MountAttributes,
   mountBind,
   mountClassic,
   mountFilesystem,
+  removeTree,
   unmount,
 } from '../host/index.ts';
 import { type ByteString, byteString } from '../tree/index.ts';
@@ -170,5 +176,22 @@ export async function openMounts(mounts: readonly Mount[], scratch: string): Pro
   };
 }
 
-/** How directories begin in which something is mounted for a moment. */
-export const scratchPrefix = 'mount-';
+/** How directories begin in which something is mounted for a moment: they say by whom. */
+export const scratchPrefix = `mount-${process.pid}-${identifyProcess(process.pid)?.started ?? 0}-`;
+
+/** Clears such directories of processes that are gone, with what is mounted in them. */
+export function clearScratch(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const [, pid, started] = /^mount-([0-9]+)-([0-9]+)-/.exec(name) ?? [];
+    if (pid === undefined || isRunning({ pid: Number(pid), started, boot: findBoot() })) continue;
+    const place = join(directory, name);
+    try {
+      const real = byteString(realpathSync(place));
+      for (const { target } of listMountsIn(real).reverse()) unmount(target, { lazily: true });
+      removeTree(place);
+    } catch (error) {
+      // Somebody else clears it, too.
+      if (!isErrno(error, 'ENOENT', 'EINVAL')) throw error;
+    }
+  }
+}

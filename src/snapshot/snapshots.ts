@@ -7,6 +7,7 @@ import type { ChangeSource, Driver, LayerFile } from './driver/driver.ts';
 import { SnapshotError } from './error.ts';
 import { Metadata, type StoredSnapshot } from './metadata.ts';
 import type { Mount } from './mount.ts';
+import { clearScratch } from './mounting.ts';
 import type {
   CommitOptions,
   LabelChanges,
@@ -25,7 +26,10 @@ export class Snapshots implements Snapshotter {
   readonly driver: Driver;
   readonly #metadata: Metadata;
 
-  private constructor(driver: Driver, metadata: Metadata) {
+  readonly #root: string;
+
+  private constructor(root: string, driver: Driver, metadata: Metadata) {
+    this.#root = root;
     this.driver = driver;
     this.#metadata = metadata;
   }
@@ -34,7 +38,7 @@ export class Snapshots implements Snapshotter {
   static async open(root: string, driver: Driver): Promise<Snapshots> {
     try {
       mkdirSync(root, { recursive: true, mode: 0o700 });
-      return new Snapshots(driver, new Metadata(join(root, 'metadata.db')));
+      return new Snapshots(root, driver, new Metadata(join(root, 'metadata.db')));
     } catch (error) {
       await driver[Symbol.asyncDispose]();
       throw wrapErrno(error, `cannot open the snapshots in ${root}`);
@@ -119,6 +123,7 @@ export class Snapshots implements Snapshotter {
   async cleanup(): Promise<void> {
     // Asked before the rows are read: what is made from now on has a row by then.
     const places = (await this.driver.list?.()) ?? [];
+    clearScratch(this.#root);
     // One that cannot be cleared, since something is mounted in it, keeps nobody from clearing the others.
     const failures: unknown[] = [];
     let pending: readonly number[] = this.#open().abandoned().removed;

@@ -3,6 +3,7 @@ import type { SnapshotInfo, Snapshots } from '../../snapshot/index.ts';
 import { labels } from './label.ts';
 import { openIfUsable } from './mounted.ts';
 import { usedDrivers } from './open.ts';
+import { clearUnfinished } from './unpack.ts';
 
 /** A layer that was unpacked into a snapshot. */
 export interface UnpackedItem {
@@ -41,6 +42,7 @@ export async function collectUnpacked(
   for (const driver of usedDrivers(root)) {
     await using snapshots = await openIfUsable(root, driver);
     if (snapshots === undefined) continue;
+    if (!dryRun) await clearUnfinished(snapshots);
     const all: SnapshotInfo[] = [];
     for await (const info of snapshots.walk()) all.push(info);
     const parents = new Map<string, number>();

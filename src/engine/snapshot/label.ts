@@ -2,6 +2,8 @@
 export const labels = {
   /** Of a layer that was unpacked: its diffID. */
   diffId: 'shale.dev/diff-id',
+  /** Of one that a layer is just being unpacked into: by which process. */
+  unpacker: 'shale.dev/unpack.by',
   /** The image that a snapshot is of: its name in full, and its manifest's digest. */
   image: 'shale.dev/image',
   manifest: 'shale.dev/manifest',

@@ -13,7 +13,7 @@ import { labels as own } from './label.ts';
 import { findMounted, type MountedImage, openIfUsable } from './mounted.ts';
 import { openSnapshots, type SnapshotterOptions, usedDrivers } from './open.ts';
 import { findSubject, hasSnapshot, requireSubject } from './subject.ts';
-import { unpackImage } from './unpack.ts';
+import { clearUnfinished, unpackImage } from './unpack.ts';
 import { removeUpper, upperRoot } from './upper-mount.ts';
 
 export interface SnapshotRequest extends ImageOptions, SnapshotterOptions {
@@ -126,7 +126,9 @@ export async function snapshotUsage(
 export async function cleanSnapshots({ root = findDataRoot() }: SnapshotRequest = {}): Promise<void> {
   for (const driver of usedDrivers(root)) {
     await using snapshots = await openIfUsable(root, driver);
-    await snapshots?.cleanup();
+    if (snapshots === undefined) continue;
+    await clearUnfinished(snapshots);
+    await snapshots.cleanup();
   }
 }
 

@@ -73,8 +73,7 @@ export async function mountImage(
     // Now that it can be seen what we are about: of two at once one sees the other.
     await requireFree(root, place, snapshot);
     if (upper?.kind === 'directory') await requireUnused(root, upper.path, snapshot);
-    if (identify(place) !== identity) throw wasMoved(place);
-    await mountSnapshot({ snapshots, snapshot, mounts, place, root }, { ...request, upper });
+    await mountSnapshot({ snapshots, snapshot, mounts, place, identity, root }, { ...request, upper });
     // Without this it is found all the same, once we have ended.
     await snapshots.update(snapshot, describeMounted(place)).catch(() => {});
   } catch (error) {
@@ -99,21 +98,28 @@ interface Mounting {
   readonly snapshot: string;
   readonly mounts: readonly Mount[];
   readonly place: string;
+  /** What `identify` said of it. */
+  readonly identity: string;
   readonly root: string;
 }
 
 async function mountSnapshot(
-  { snapshot, mounts, place, root }: Mounting,
+  { snapshot, mounts, place, identity, root }: Mounting,
   request: MountRequest,
 ): Promise<void> {
   const { mode = 'rw', upper, suid, devices } = request;
   const attributes = { readOnly: mode === 'ro', noSuid: suid !== true, noDevices: devices !== true };
+  const requireSame = () => {
+    if (identify(place) !== identity) throw wasMoved(place);
+  };
   if (upper === undefined) {
+    requireSame();
     await mountAll(mounts, place, attributes);
     return;
   }
   const attached = await attachUpper(root, snapshot, upper, mounts);
   try {
+    requireSame();
     await mountAll([attached.mount], place, attributes);
   } catch (error) {
     attached.detach();

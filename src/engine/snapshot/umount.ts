@@ -4,6 +4,7 @@ import type { Snapshots } from '../../snapshot/index.ts';
 import { byteString, printable } from '../../tree/index.ts';
 import type { CacheOptions } from '../options.ts';
 import { hasChanges, openSnapshotChanges } from './changes.ts';
+import { cleanSnapshots } from './manage.ts';
 import { forgotten, isOnTop } from './mount-state.ts';
 import { findMounted, type MountedImage, openUsed } from './mounted.ts';
 import { realPath } from './target.ts';
@@ -44,6 +45,7 @@ export async function umountLeft(request: UmountRequest = {}): Promise<UmountRes
     await using snapshots = await openUsed(root, mounted.driver);
     results.push(await takeAway(snapshots, mounted, { ...request, root }));
   }
+  await cleanSnapshots({ root });
   return results;
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ShaleError } from '../../error/index.ts';
+import { identifyProcess, isRunning, type ProcessIdentity } from '../../host/index.ts';
 import { chainIds } from '../../oci/index.ts';
 import { layerLabel, type Snapshots } from '../../snapshot/index.ts';
 import type { ImageOptions } from '../options.ts';
@@ -43,6 +44,7 @@ async function unpackLayers(
   for (const [position, layer] of image.layers.entries()) {
     const [name, parent] = [chain[position]!, chain[position - 1]];
     if (await isThere(snapshots, name)) continue;
+    if (unpacked === 0) await clearUnfinished(snapshots);
     const archive = openLayerArchive(layer, { limits, signal, onRead: read => onProgress(position, read) });
     const made = await unpackLayer(snapshots, { name, parent, diffId: layer.diffId }, async key => {
       await snapshots.apply(key, archive, { limits, warnings, signal });
@@ -80,7 +82,8 @@ export async function unpackLayer(
   apply: (key: string) => Promise<void>,
 ): Promise<boolean> {
   const key = `unpack-${randomBytes(6).toString('hex')} ${name}`;
-  await snapshots.prepare(key, parent, { labels: { [layerLabel]: name } });
+  const unpacker = JSON.stringify(identifyProcess(process.pid));
+  await snapshots.prepare(key, parent, { labels: { [layerLabel]: name, [labels.unpacker]: unpacker } });
   try {
     await apply(key);
     await snapshots.commit(name, key, { labels: { [labels.diffId]: diffId, ...more } });
@@ -90,6 +93,21 @@ export async function unpackLayer(
     if (error instanceof ShaleError && error.code === 'exists') return false;
     throw error;
   }
+}
+
+/** Removes what killed processes have unpacked of layers. */
+export async function clearUnfinished(snapshots: Snapshots): Promise<void> {
+  for await (const { key, kind, labels: all } of snapshots.walk()) {
+    const unpacker = all[labels.unpacker];
+    if (unpacker === undefined || kind !== 'active') continue;
+    if (isRunning(JSON.parse(unpacker) as ProcessIdentity)) continue;
+    await snapshots.remove(key).catch(passUnlessGone);
+  }
+}
+
+/** Somebody else may clear it, too. */
+function passUnlessGone(error: unknown): void {
+  if (!(error instanceof ShaleError) || error.code !== 'not-found') throw error;
 }
 
 async function isThere(snapshots: Snapshots, name: string): Promise<boolean> {

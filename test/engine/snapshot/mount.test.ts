@@ -235,3 +235,21 @@ test('a name is given once, whichever drivers there are, and the driver that was
   const four = await prepareSnapshot('prepare', ['four', image], { root, driver: 'native' });
   assert.equal(four.driver, 'native');
 });
+
+test('what a killed process has unpacked of a layer goes with the next clearing up', { skip }, async () => {
+  using bench = await createBench();
+  const { root } = bench;
+  await using snapshots = await openSnapshots({ root, driver: 'overlayfs' });
+  const self = identifyProcess(process.pid)!;
+  const prepare = (key: string, by: object) =>
+    snapshots.prepare(key, undefined, { labels: { [labels.unpacker]: JSON.stringify(by) } });
+  for (const round of ['mount', 'clean', 'gc']) {
+    await prepare(`running ${round}`, self);
+    await prepare(`killed ${round}`, { ...self, started: '1' });
+    if (round === 'mount') await bench.mount(bench.at('place'));
+    else if (round === 'clean') await cleanSnapshots({ root });
+    else await collectUnpacked(root, []);
+    const keys = (await listSnapshots({ root })).map(({ key }) => key);
+    assert.ok(keys.includes(`running ${round}`) && !keys.includes(`killed ${round}`));
+  }
+});
