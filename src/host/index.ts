@@ -105,6 +105,7 @@ export { replaceFile, syncDirectoryNow } from './replace-file.ts';
 export { findRuntimeRoot } from './runtime-root.ts';
 export { openScratch, type Scratch } from './scratch.ts';
 export { findWatchdogInterval, notifyServiceManager, takeListeners } from './service-manager.ts';
+export { copyContents } from './sparse-copy.ts';
 export { createSpecialFile, type SpecialFile } from './special-file.ts';
 export { isSqlite, openDatabaseFile } from './sqlite.ts';
 export { Staging } from './staging.ts';

@@ -19,6 +19,7 @@ export type Call =
   | 'syncfs'
   | 'sync_file_range'
   | 'flock'
+  | 'lseek'
   | 'fcntl'
   | 'ioctl'
   | 'signal'
@@ -49,6 +50,7 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   syncfs: ['int', 'int'],
   sync_file_range: ['int', 'int', 'int64_t', 'int64_t', 'unsigned int'],
   flock: ['int', 'int', 'int'],
+  lseek: ['int64_t', 'int', 'int64_t', 'int'],
   signal: ['intptr_t', 'int', 'intptr_t'],
   tcgetattr: ['int', 'int', 'void *'],
   tcsetattr: ['int', 'int', 'int', 'const void *'],

@@ -1,8 +1,6 @@
 import {
   type BigIntStats,
   chmodSync,
-  constants,
-  copyFileSync,
   lchownSync,
   linkSync,
   lstatSync,
@@ -12,6 +10,7 @@ import {
 } from 'node:fs';
 import { wrapErrno } from '../../error/index.ts';
 import {
+  copyContents,
   Descent,
   makeNode,
   pathBytes,
@@ -27,6 +26,8 @@ import { type ByteString, byteString, printable } from '../../tree/index.ts';
 
 /** How often the copy lets others have their turn, in entries. */
 const turn = 512;
+/** PATH_MAX, in bytes. */
+const longestPath = 4096;
 
 /**
  * Fills the directory `target` with a copy of all that is in `source`, metadata and hardlinks too, and gives it the metadata of `source` at the end. Contents are
@@ -39,7 +40,7 @@ export async function copyTree(
 ): Promise<void> {
   using from = Descent.open(source);
   using to = Descent.open(target);
-  const copy = new TreeCopy(from, to, byteString(target));
+  const copy = new TreeCopy(from, to, target);
   const pending: { readonly names: ByteString[]; readonly name: ByteString; readonly stat: BigIntStats }[] =
     [];
   const enter = (name: ByteString, stat: BigIntStats) =>
@@ -69,13 +70,16 @@ export async function copyTree(
 class TreeCopy {
   readonly #from: Descent;
   readonly #to: Descent;
+  readonly #root: string;
   readonly #target: ByteString;
+  /** What was copied and has more names: where, from the root of the copy. */
   readonly #links = new Map<string, ByteString>();
 
-  constructor(from: Descent, to: Descent, target: ByteString) {
+  constructor(from: Descent, to: Descent, target: string) {
     this.#from = from;
     this.#to = to;
-    this.#target = target;
+    this.#root = target;
+    this.#target = byteString(target);
   }
 
   /** One name of the present directory. A directory is made, no more. */
@@ -111,17 +115,28 @@ class TreeCopy {
     if (known === undefined) {
       const name = target.slice(target.lastIndexOf('/') + 1);
       const path = this.#to.path;
-      this.#links.set(key, `${this.#target}/${path === '' ? '' : `${path}/`}${name}`);
+      this.#links.set(key, path === '' ? name : `${path}/${name}`);
       return false;
     }
-    linkSync(pathBytes(known), pathBytes(target));
+    const whole = `${this.#target}/${known}`;
+    if (whole.length < longestPath) linkSync(pathBytes(whole), pathBytes(target));
+    else this.#linkFar(known, target);
     return true;
+  }
+
+  /** Step by step, where no call takes the path as a whole. */
+  #linkFar(known: ByteString, target: ByteString): void {
+    using there = Descent.open(this.#root);
+    const steps = known.split('/');
+    const name = steps.pop()!;
+    for (const step of steps) there.enter(step);
+    linkSync(pathBytes(there.at(name)), pathBytes(target));
   }
 
   #make(source: ByteString, target: ByteString, stat: BigIntStats): void {
     const path = pathBytes(target);
     if (stat.isFile()) {
-      copyFileSync(pathBytes(source), path, constants.COPYFILE_EXCL + constants.COPYFILE_FICLONE);
+      copyContents(source, target);
     } else if (stat.isSymbolicLink()) {
       symlinkSync(readlinkSync(pathBytes(source), { encoding: 'buffer' }), path);
     } else {
