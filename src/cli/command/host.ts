@@ -22,6 +22,8 @@ export const hostCommands = {
         'with --ro as they are. Images share their layers. What is written is kept beside them, whatever happens to this process, until shale umount.',
       'Always nosuid and nodev, unless --suid or --dev is given: whatever the image holds, nothing of it gains privileges or reaches a device by being ' +
         'mounted.',
+      'A directory of --upper is for one mount at a time, and for nothing else: an empty one becomes private, for what is written there has the setuid ' +
+        'bits of the image.',
       'A user who is not root has it mounted in his namespace, where shale unshare leads. Without IMAGE all that is mounted is listed, also what a ' +
         'crash or a reboot has left, which is not mounted any more; shale umount --left clears that up.',
     ],
