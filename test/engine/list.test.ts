@@ -160,8 +160,9 @@ for (const [kind, magic] of [
     );
     const loaded = JSON.parse(output) as string[];
     assert.ok(loaded.some(url => url.endsWith(`/src/${kind}/image.ts`)));
+    // What opens the file is all that it takes of the host.
     const stray = loaded.filter(url =>
-      /\/src\/(render|merge|layer|tar|oci|archive|host)\/|-writer\.ts|\/pool\//.test(url),
+      /\/src\/(render|merge|layer|tar|oci|archive|host(?!\/image-file\.ts))\/|-writer\.ts|\/pool\//.test(url),
     );
     assert.deepEqual(stray, []);
   });
