@@ -32,10 +32,10 @@ export { driverNames } from './driver/driver.ts';
 export { drivers } from './driver/index.ts';
 export { describeRootDirectory } from './driver/root-directory.ts';
 export { SnapshotError } from './error.ts';
-export { layerLabel } from './metadata.ts';
 export type { Mount } from './mount.ts';
 export { mountAll, type OpenMounts, openMounts } from './mounting.ts';
 export { compactOverlay, escapePath } from './overlay-options.ts';
+export { layerLabel } from './snapshot-tree.ts';
 export { Snapshots } from './snapshots.ts';
 export type {
   CommitOptions,

@@ -5,9 +5,10 @@ import { throwIfAborted } from '../host/index.ts';
 import { applyLayer, type LayerApplyOptions } from './apply.ts';
 import type { ChangeSource, Driver, LayerFile } from './driver/driver.ts';
 import { SnapshotError } from './error.ts';
-import { Metadata, type StoredSnapshot } from './metadata.ts';
+import { Metadata } from './metadata.ts';
 import type { Mount } from './mount.ts';
 import { clearScratch } from './mounting.ts';
+import type { StoredSnapshot } from './snapshot-tree.ts';
 import type {
   CommitOptions,
   LabelChanges,
