@@ -15,7 +15,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { findMount, listMounts, unmount } from '../../src/host/index.ts';
 import { requires } from '../requirement.ts';
-import { type Ended, sample, shale, temporary, writeImage } from './fixture.ts';
+import { bin, type Ended, run, sample, shale, temporary, writeImage } from './fixture.ts';
 
 const skip = requires({ mounts: ['overlay'], tools: ['umoci', 'tar'] });
 
@@ -206,6 +206,32 @@ describe('images on this machine', { skip }, () => {
     assert.equal(JSON.parse(await bench.ok('mount', '--json')).mounts.length, 0);
     await bench.ok('commit', mounts[0].snapshot, 'saved:1', '-q');
     assert.equal(await bench.ok('cat', 'cache:saved:1', 'kept'), 'kept\n');
+  });
+
+  test('what is mounted read-only has no changes, and cannot be committed', async () => {
+    await bench.ok('mount', '--ro', 'cache:base:1', 'place', '-q');
+    assert.equal(await bench.ok('diff', 'place'), '');
+    await bench.fails(3, /can only be read/, 'commit', 'place', 'app:1');
+    await bench.ok('umount', 'place', '-q');
+  });
+
+  test('nothing is mounted over what the machine needs', async () => {
+    // In a mount namespace of its own, should it not be refused.
+    const alone = ['--mount', '--propagation', 'private', process.execPath, bin, 'mount', 'cache:base:1'];
+    for (const place of ['/', '/proc', '/dev', bench.file('root'), '']) {
+      const env = { SHALE_ROOT: bench.file('root') };
+      const { status, stderr } = await run('unshare', [...alone, place], { cwd: bench.path, env });
+      assert.equal(status, 3, `${place}: ${stderr}`);
+    }
+  });
+
+  test('fuse-overlayfs takes an upper directory elsewhere', {
+    skip: requires({ tools: ['fuse-overlayfs'], mounts: ['fuse'] }),
+  }, async () => {
+    await bench.ok('mount', '--driver', 'fuse-overlayfs', '--upper', 'tmpfs', 'cache:base:1', 'place', '-q');
+    writeFileSync(path.join(bench.place, 'new'), 'new\n');
+    assert.match(await bench.ok('diff', 'place'), /^A \/new$/m);
+    await bench.ok('umount', '--discard', 'place', '-q');
   });
 
   test('what cannot be is refused, and nothing is left', async () => {

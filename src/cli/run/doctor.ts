@@ -12,7 +12,10 @@ export async function run({ values, signal }: Invocation): Promise<number> {
 }
 
 /** A line for each thing that was tried, and what to do below those that need it. */
-export function formatDoctor({ checks, usable }: DoctorReport, { all }: { readonly all: boolean }): string[] {
+export function formatDoctor(
+  { checks, usable, mountable }: DoctorReport,
+  { all }: { readonly all: boolean },
+): string[] {
   const shown = checks.filter(({ ok }) => all || ok !== true);
   const width = Math.max(0, ...shown.map(({ name }) => name.length));
   const lines = shown.flatMap(({ name, ok, detail, hint }) => {
@@ -20,6 +23,8 @@ export function formatDoctor({ checks, usable }: DoctorReport, { all }: { readon
     const line = `${mark}  ${safe(name).padEnd(width)}  ${safe(detail)}`.trimEnd();
     return hint === undefined ? [`${line}\n`] : [`${line}\n`, `${' '.repeat(width + 8)}${safe(hint)}\n`];
   });
+  if (all && mountable !== undefined)
+    lines.push(mountable ? 'images can be mounted here\n' : 'images cannot be mounted here\n');
   if (all) lines.push(usable ? 'zones can run here\n' : 'zones cannot run here\n');
   return lines;
 }

@@ -22,10 +22,12 @@ export async function openSnapshotChanges(
   key: string,
   { root, warnings, signal }: OpenOptions,
 ): Promise<OpenChanges> {
-  const { labels: all } = await snapshots.stat(key);
+  const { kind, labels: all } = await snapshots.stat(key);
   const elsewhere = all[labels.upper];
   if (elsewhere !== undefined)
     return await openElsewhere(snapshots, key, { root, upper: elsewhere, warnings, signal });
+  // Nothing can be written to a view.
+  if (kind === 'view') return { async *read() {}, async [Symbol.asyncDispose]() {} };
   const source = await snapshots.openChanges(key);
   return {
     read: () =>

@@ -37,6 +37,7 @@ export async function commitSnapshot(
   await using found = await requireSubject(root, subject);
   const info = await found.snapshots.stat(found.key);
   using store = await openStore({ root });
+  if (info.kind === 'view' && info.labels[labels.upper] === undefined) throw readOnly(subject);
   const manifest = requireManifest(info);
   const base = store.images().find(image => image.manifest === manifest);
   if (base === undefined) throw notCached(info, manifest);
@@ -52,6 +53,13 @@ export async function commitSnapshot(
     ...{ reference, manifestDigest, configDigest, layer: { digest, size, diffId, entries } },
     warnings: summarise(warnings),
   };
+}
+
+function readOnly(subject: string): ShaleError {
+  return new ShaleError('invalid', `${subject} can only be read, so there is nothing to commit`, {
+    detail: { subject },
+    hint: 'mount the image without --ro, and change it there',
+  });
 }
 
 function requireManifest({ key, labels: all }: SnapshotInfo): string {

@@ -1,13 +1,18 @@
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isErrno, ShaleError, wrapErrno } from '../../error/index.ts';
+import { findMount } from '../../host/index.ts';
+import { byteString } from '../../tree/index.ts';
 import { findMounted } from './mounted.ts';
 
 /**
  * Where to mount, without symlinks: what the kernel will call it. ShaleErrors, also for places where a mount would hide what is needed to take it
- * away again: `/`, and what is above the data root or in its snapshots.
+ * away again: `/`, what is above the data root or in its snapshots, and `/proc` and its like.
  */
 export function requireTarget(target: string, root: string): string {
+  if (target === '') {
+    throw new ShaleError('invalid', 'a directory to mount at has a name', { detail: { target } });
+  }
   const place = requireDirectory(target);
   const snapshots = `${realPath(root)}/snapshots`;
   const why =
@@ -17,7 +22,9 @@ export function requireTarget(target: string, root: string): string {
         ? `it would hide ${root}, where Shale keeps what it mounts`
         : isWithin(place, snapshots)
           ? 'there Shale keeps its snapshots'
-          : undefined;
+          : hidesKernel(place)
+            ? 'the machine needs what is there'
+            : undefined;
   if (why === undefined) return place;
   throw new ShaleError('invalid', `nothing can be mounted at ${target}: ${why}`, {
     detail: { target },
@@ -50,6 +57,14 @@ export function realPath(path: string): string {
   } catch {
     return resolve(path);
   }
+}
+
+/** Filesystems that are the kernel's face. */
+const kernelTypes = ['proc', 'sysfs', 'devtmpfs', 'devpts', 'cgroup', 'cgroup2', 'mqueue', 'securityfs'];
+
+function hidesKernel(place: string): boolean {
+  const type = findMount(byteString(place))?.type;
+  return place === '/dev' || (type !== undefined && kernelTypes.includes(type));
 }
 
 function requireDirectory(target: string): string {

@@ -95,11 +95,13 @@ export function addUpper(
       },
     );
   }
+  const isBind = mount.type === 'bind';
+  // What another driver’s overlay takes is not what the kernel’s does.
   const kept = mount.options.filter(option => option !== 'ro' && option !== 'rbind' && option !== lower);
   const places = [`workdir=${escapePath(work)}`, `upperdir=${escapePath(upper)}`];
   return {
-    type: mount.type === 'bind' ? 'overlay' : mount.type,
+    type: isBind ? 'overlay' : mount.type,
     source: 'overlay',
-    options: [...(kept.length > 0 ? kept : options), ...places, lower],
+    options: [...(isBind && kept.length === 0 ? options : kept), ...places, lower],
   };
 }

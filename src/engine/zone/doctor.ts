@@ -27,7 +27,9 @@ export async function doctor({ root = findDataRoot(), signal }: ZoneOptions = {}
   const checks = [kernel, ...hypervisors];
   checks.push(checkProgram('mkfs.ext4', 'volumes and scratch disks', 'install e2fsprogs'));
   checks.push(await checkConfinement());
-  return { checks: [...checks, ...(await checkDrivers({ root }))], usable };
+  const drivers = await checkDrivers({ root });
+  const mountable = drivers.some(({ name, ok }) => name === 'snapshots' && ok !== false);
+  return { checks: [...checks, ...drivers], usable, mountable };
 }
 
 async function checkKernel(root: string): Promise<DoctorCheck> {

@@ -76,4 +76,6 @@ export interface DoctorReport {
   readonly checks: readonly DoctorCheck[];
   /** Whether a zone can run here at all. */
   readonly usable: boolean;
+  /** Whether images can be mounted here: a driver of snapshots works. Absent where that was not tried. */
+  readonly mountable?: boolean;
 }

@@ -89,6 +89,8 @@ test('doctor says what works, and what to do about the rest', () => {
   assert.match(all, /^ok {4}qemu {9}KVM, 7\.2$/m);
   assert.match(all, /^poor {2}kernel {7}an old one\n {19}shale zone kernel install$/m);
   assert.match(all, /^no {4}firecracker {2}not on PATH\nzones can run here\n$/m);
+  const mounts = formatDoctor({ checks, usable: false, mountable: true }, { all: true }).join('');
+  assert.match(mounts, /\nimages can be mounted here\nzones cannot run here\n$/);
   const some = formatDoctor({ checks, usable: false }, { all: false }).join('');
   assert.doesNotMatch(some, /qemu|zones/);
 });
