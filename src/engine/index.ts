@@ -16,6 +16,7 @@ export {
   type CachedImage,
   checkCache,
   collectGarbage,
+  type DiskUsageReport,
   diskUsage,
   type FsckReport,
   type GarbageReport,
@@ -23,7 +24,6 @@ export {
   type RemoveResult,
   removeImages,
   tagImage,
-  type UsageReport,
 } from './cache/index.ts';
 export { cat } from './cat.ts';
 export { type BlobOutcome, type CopiedBlob, type CopyOptions, type CopyResult, copy } from './copy.ts';

@@ -238,6 +238,7 @@ describe('images on this machine', { skip }, () => {
     await bench.fails(4, /no directory nowhere.*\n.*mkdir -p nowhere/s, 'mount', 'cache:base:1', 'nowhere');
     await bench.fails(2, /--ro and --rw exclude/, 'mount', '--ro', '--rw', 'cache:base:1', 'place');
     await bench.fails(2, /needs DIR/, 'mount', 'cache:base:1');
+    await bench.fails(3, /a disk cannot have/, 'mount', '--upper', '5', 'cache:base:1', 'place');
     await bench.fails(4, /not in the cache/, 'mount', 'cache:none:1', 'place');
     await bench.fails(9, /no kernel has AUFS/, 'mount', '--driver', 'aufs', 'cache:base:1', 'place');
     await bench.fails(3, /no setting "x"/, 'mount', '--driver-option', 'x=1', 'cache:base:1', 'place');
@@ -271,6 +272,9 @@ describe('images on this machine', { skip }, () => {
     unmount(bench.place);
     const { usage } = JSON.parse(await bench.ok('snapshot', 'usage', 'tools', '--json'));
     assert.ok(usage[0].size >= 10_000 && usage[0].inodes === 2, JSON.stringify(usage));
+    const { rows } = JSON.parse(await bench.ok('du', '--json'));
+    const row = rows.find(({ kind }: { kind: string }) => kind === 'snapshots');
+    assert.ok(row.count === 5 && row.bytes >= 10_000, JSON.stringify(row));
     await bench.fails(12, /parent of look/, 'snapshot', 'rm', 'tools');
     await bench.ok('snapshot', 'rm', 'look', 'tools', '-q');
     const { snapshots } = JSON.parse(await bench.ok('snapshot', 'ls', '--json'));

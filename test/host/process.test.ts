@@ -33,8 +33,8 @@ test('a process is known by more than its number', async () => {
 });
 
 test('one that has ended and was not waited for does not run', async () => {
-  // sleep becomes the parent of what the shell started, and never waits.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+  // The second sleep becomes the parent of the first, before that ends, and never waits.
+  const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const pid = Number(

@@ -281,15 +281,16 @@ export const zoneCommands = {
 
 export const doctorCommands = {
   doctor: {
-    summary: 'say what of this machine zones can use, and what is missing',
+    summary: 'say what of this machine zones and snapshots can use, and what is missing',
     description: [
-      'Tries each hypervisor and whatever else zones need, and says what works, what works less well, and what to do about it.',
+      'Tries each hypervisor and whatever else zones need, and each driver for snapshots, as an ordinary user in his namespace; says what works, what works less well, ' +
+        'and what to do about it. Nothing is left of the trials.',
     ],
     operands: [],
     options: brief,
     refinements: { quiet: { help: 'only what does not work' } },
     examples: [{ what: 'Before the first zone', line: 'shale doctor' }],
-    statuses: { 0: 'zones can run here', 9: 'they cannot' },
+    statuses: { 0: 'zones can run here, or images can be mounted', 9: 'neither' },
   },
 } as const satisfies Commands;
 

@@ -8,7 +8,7 @@ export async function run({ values, signal }: Invocation): Promise<number> {
   const report = await doctor({ root: values.root, signal });
   if (values.json) printJson(report);
   else print(formatDoctor(report, { all: values.quiet !== true }).join(''));
-  return report.usable ? 0 : exitStatus.unsupported;
+  return report.usable || report.mountable === true ? 0 : exitStatus.unsupported;
 }
 
 /** A line for each thing that was tried, and what to do below those that need it. */

@@ -1,4 +1,4 @@
-import { diskUsage, type UsageReport } from '../../engine/cache/index.ts';
+import { type DiskUsageReport, diskUsage } from '../../engine/cache/index.ts';
 import { formatColumns } from '../columns.ts';
 import type { Invocation } from '../command/index.ts';
 import { print, printJson, safe } from '../output.ts';
@@ -13,7 +13,7 @@ export async function run({ values, signal }: Invocation): Promise<number> {
 }
 
 /** The table of kinds, with a total, and that of the images. */
-export function formatUsage({ rows, images }: Pick<UsageReport, 'rows' | 'images'>): string[] {
+export function formatUsage({ rows, images }: Pick<DiskUsageReport, 'rows' | 'images'>): string[] {
   const total = { kind: 'total', count: 0, bytes: 0, reclaimable: 0 };
   for (const { count, bytes, reclaimable } of rows) {
     total.count += count;

@@ -1,7 +1,7 @@
 import { findDataRoot } from '../../host/index.ts';
 import type { FsckOptions, FsckReport, GcOptions, GcReport, UsageReport } from '../../store/index.ts';
 import type { RegistryOptions } from '../options.ts';
-import { collectUnpacked, type UnpackedItem } from '../snapshot/gc.ts';
+import { collectUnpacked, measureSnapshots, type UnpackedItem } from '../snapshot/gc.ts';
 import { openCache, type UpkeepOptions } from './options.ts';
 import { Refetcher } from './refetch.ts';
 
@@ -42,8 +42,16 @@ export async function checkCache(options: CheckOptions = {}): Promise<FsckReport
   return await store.check({ repair, signal, onProgress, refetch });
 }
 
+/** What the disk is taken by, snapshots included. */
+export interface DiskUsageReport extends Omit<UsageReport, 'rows'> {
+  readonly rows: readonly (Omit<UsageReport['rows'][number], 'kind'> & { readonly kind: string })[];
+}
+
 /** What takes the room, and how much of it could be freed. */
-export async function diskUsage(options: UpkeepOptions = {}): Promise<UsageReport> {
+export async function diskUsage(options: UpkeepOptions = {}): Promise<DiskUsageReport> {
   using store = await openCache(options);
-  return store.measureUsage();
+  const { root = findDataRoot() } = options;
+  const report = store.measureUsage();
+  const snapshots = await measureSnapshots(root, store.images());
+  return { ...report, rows: [...report.rows, { kind: 'snapshots', ...snapshots }] };
 }

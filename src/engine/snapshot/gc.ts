@@ -74,6 +74,24 @@ export async function collectUnpacked(
   return { removed, kept };
 }
 
+/** What the snapshots of all drivers take, each without what is below it. Those that are being written to are measured now. */
+export async function measureSnapshots(
+  root: string,
+  images: readonly { readonly layers: readonly { readonly diffId: Digest }[] }[],
+): Promise<{ readonly count: number; readonly bytes: number; readonly reclaimable: number }> {
+  let [count, bytes] = [0, 0];
+  for (const driver of usedDrivers(root)) {
+    await using snapshots = await openIfUsable(root, driver);
+    if (snapshots === undefined) continue;
+    for await (const { key } of snapshots.walk()) {
+      count += 1;
+      bytes += (await snapshots.usage(key)).size;
+    }
+  }
+  const { removed } = await collectUnpacked(root, images, { dryRun: true });
+  return { count, bytes, reclaimable: removed.reduce((sum, item) => sum + item.bytes, 0) };
+}
+
 function isUnpacked({ key, kind, labels: all }: SnapshotInfo): boolean {
   return kind === 'committed' && all[labels.diffId] !== undefined && /^sha256:[0-9a-f]{64}$/.test(key);
 }

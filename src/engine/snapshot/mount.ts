@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { ShaleError } from '../../error/index.ts';
-import { findDataRoot } from '../../host/index.ts';
+import { checkDiskSize, findDataRoot } from '../../host/index.ts';
 import { type Labels, type Mount, mountAll, type Snapshots } from '../../snapshot/index.ts';
 import type { ImageOptions } from '../options.ts';
 import { labels } from './label.ts';
@@ -51,6 +51,7 @@ export async function mountImage(
   const place = requireTarget(target, root);
   const identity = identify(place);
   const upper = request.upper === undefined ? undefined : resolveUpper(request.upper, { root, place });
+  if (upper?.kind === 'disk') checkDiskSize(upper.size);
   if (mode === 'ro' && upper !== undefined) {
     throw new ShaleError('invalid', 'what is mounted read-only has no upper directory', {
       hint: 'leave out --ro or --upper',

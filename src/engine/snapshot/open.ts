@@ -9,6 +9,7 @@ import {
   driverRoot,
   openDriver,
   Snapshots,
+  tryDriver,
 } from '../../snapshot/index.ts';
 
 /** Where snapshots are, and which driver keeps them. */
@@ -31,8 +32,22 @@ export async function openSnapshots(options: SnapshotterOptions = {}): Promise<S
     const choice = await chooseDriver(root);
     options.onChoice?.(choice);
     driver = choice.driver;
-  }
+  } else await requireUsable(root, driver, settings);
   return await Snapshots.open(driverRoot(root, driver), await openDriver(root, driver, settings));
+}
+
+/** Said before anything is made: midway a driver could only say what has failed. */
+async function requireUsable(
+  root: string,
+  driver: DriverName,
+  settings: SnapshotterOptions['settings'],
+): Promise<void> {
+  const support = await tryDriver(root, driver, settings);
+  if (support.usable) return;
+  throw new ShaleError('unsupported', `the driver ${driver} cannot be used: ${support.reason}`, {
+    detail: { driver },
+    hint: support.hint,
+  });
 }
 
 /** The drivers that have snapshots in this root, so that a command finds what another one made with whichever. */
