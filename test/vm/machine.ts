@@ -42,9 +42,9 @@ export interface GuestRun {
 }
 
 /** How long all files together may run. Under emulation, on a busy machine, a minute of work takes that long. */
-const runSeconds = 235;
+const runSeconds = 480;
 /** How long a test may take that runs a guest, in milliseconds. */
-export const guestTimeout = 295_000;
+export const guestTimeout = 580_000;
 
 /** How long a guest may take to its first word. Seen: two to four seconds; on a busy machine three times that. */
 const bootSeconds = 45;
@@ -60,11 +60,13 @@ export class Guests implements Disposable {
   readonly #tree: string | undefined;
   #kernel: Kernel | undefined;
   #runs = 0;
+  readonly #dispose = () => this[Symbol.dispose]();
 
   /** Programs of this machine that the tests call, beyond what busybox has; and a directory of others, with their libraries. */
   constructor(programs: readonly string[], tree?: string) {
     this.#programs = programs;
     this.#tree = tree;
+    process.on('exit', this.#dispose);
   }
 
   /** What the files wrote until the machine was off, or its time over. A machine that says nothing at all gets a second chance. */
@@ -147,6 +149,7 @@ export class Guests implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    process.off('exit', this.#dispose);
     this.#scratch[Symbol.dispose]();
   }
 }
@@ -159,7 +162,6 @@ function seed(): Readonly<Record<string, string>> {
 
 async function follow(machine: Machine, seconds: number): Promise<GuestOutput> {
   const output = new GuestOutput();
-  // Should this process end before, nobody else would end the machine.
   const end = () => {
     try {
       process.kill(machine.record.process.pid, 'SIGKILL');
@@ -167,7 +169,11 @@ async function follow(machine: Machine, seconds: number): Promise<GuestOutput> {
       // It has ended.
     }
   };
+  // Should this process end before, nobody else would end the machine; and the test runner ends it by a signal.
+  const leave = () => process.exit(1);
   process.on('exit', end);
+  process.on('SIGTERM', leave);
+  process.on('SIGINT', leave);
   const boot = setTimeout(() => output.begun || end(), bootSeconds * 1000);
   const whole = setTimeout(end, seconds * 1000);
   try {
@@ -180,5 +186,7 @@ async function follow(machine: Machine, seconds: number): Promise<GuestOutput> {
     clearTimeout(boot);
     clearTimeout(whole);
     process.off('exit', end);
+    process.off('SIGTERM', leave);
+    process.off('SIGINT', leave);
   }
 }
