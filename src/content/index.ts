@@ -17,7 +17,8 @@ export type {
   Transferred,
 } from './contract.ts';
 export { type CopiedContent, type CopyEvent, copy, type GraphCopyOptions } from './copy.ts';
-export { type DecompressOptions, decompressed } from './decompressed.ts';
+export { decompressed } from './decompressed.ts';
+export type { DecompressOptions } from './decompression.ts';
 export { ContentError } from './error.ts';
 export { type Extent, Extents } from './extents.ts';
 export { type GraphOptions, readGraph, readGraphManifest } from './graph.ts';

@@ -2,7 +2,7 @@ import { createLimits } from '../../layer/index.ts';
 import { chainIds, type Digest } from '../../oci/index.ts';
 import type { Labels, Snapshots } from '../../snapshot/index.ts';
 import type { Store, StoredLayer } from '../../store/index.ts';
-import { openLayerArchive } from './layer-archive.ts';
+import { LayerArchives } from './layer-archive.ts';
 import { unpackLayer } from './unpack.ts';
 
 /** A layer that somebody is about to fetch and unpack. */
@@ -40,7 +40,8 @@ export async function findRendered(
   };
   await unpackLayer(snapshots, place, async key => {
     const limits = createLimits();
-    await snapshots.apply(key, openLayerArchive(source, { limits, signal }), { limits, signal });
+    await using archives = new LayerArchives([[0, source]], { limits, signal });
+    await snapshots.apply(key, archives.open(0), { limits, signal });
   });
   lease.release();
   return true;

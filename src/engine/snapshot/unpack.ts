@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ImageLayer } from '../../archive/index.ts';
 import { ShaleError } from '../../error/index.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../../host/index.ts';
 import { chainIds } from '../../oci/index.ts';
@@ -6,7 +7,7 @@ import { layerLabel, type Snapshots } from '../../snapshot/index.ts';
 import type { ImageOptions } from '../options.ts';
 import { type OpenedImage, openAndUse } from '../source.ts';
 import { labels } from './label.ts';
-import { openLayerArchive } from './layer-archive.ts';
+import { LayerArchives } from './layer-archive.ts';
 
 /** An image whose layers are all committed snapshots, each called by its chainID. */
 export interface UnpackedImage {
@@ -40,14 +41,17 @@ async function unpackLayers(
 ): Promise<UnpackedImage> {
   const { image, limits, warnings, signal, onProgress, pulled } = opened;
   const chain = chainIds(image.layers.map(({ diffId }) => diffId));
-  let unpacked = 0;
+  const missing: (readonly [number, ImageLayer])[] = [];
   for (const [position, layer] of image.layers.entries()) {
+    if (!(await isThere(snapshots, chain[position]!))) missing.push([position, layer]);
+  }
+  if (missing.length > 0) await clearUnfinished(snapshots);
+  await using archives = new LayerArchives(missing, { limits, signal, onRead: onProgress });
+  let unpacked = 0;
+  for (const [position, layer] of missing) {
     const [name, parent] = [chain[position]!, chain[position - 1]];
-    if (await isThere(snapshots, name)) continue;
-    if (unpacked === 0) await clearUnfinished(snapshots);
-    const archive = openLayerArchive(layer, { limits, signal, onRead: read => onProgress(position, read) });
     const made = await unpackLayer(snapshots, { name, parent, diffId: layer.diffId }, async key => {
-      await snapshots.apply(key, archive, { limits, warnings, signal });
+      await snapshots.apply(key, archives.open(position), { limits, warnings, signal });
     });
     if (!made) continue;
     layer.verified?.();

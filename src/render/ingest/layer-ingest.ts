@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createDecompressor } from '../../bytes/codec/decompressor.ts';
 import { NumberList } from '../../bytes/number-list.ts';
 import { SlabPool, slabBytes } from '../../bytes/pool/index.ts';
+import { StoredBlob } from '../../content/stored-blob.ts';
 import { DigestVerifier } from '../../content/verifier.ts';
 import { ShaleError, Warnings } from '../../error/index.ts';
 import {
@@ -17,7 +18,6 @@ import { printable } from '../../tree/index.ts';
 import { Extraction } from './extraction.ts';
 import { LayerHash } from './layer-hash.ts';
 import { type IngestBatch, type IngestEnd, type IngestRequest, ingestEvent } from './protocol.ts';
-import { StoredBlob } from './stored-blob.ts';
 import { Tee } from './tee.ts';
 
 /** What is hashed elsewhere: halves of two slabs, while another half is filled (`hashDepth`). */

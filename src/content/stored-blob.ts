@@ -1,10 +1,10 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { Arrival } from '../../content/arrival.ts';
-import { ContentError } from '../../content/error.ts';
-import type { BlobLocation } from '../../content/index.ts';
-import { DigestVerifier } from '../../content/verifier.ts';
-import { isErrno } from '../../error/index.ts';
-import type { Digest } from '../../oci/index.ts';
+import { isErrno } from '../error/index.ts';
+import type { Digest } from '../oci/index.ts';
+import { Arrival } from './arrival.ts';
+import { ContentError } from './error.ts';
+import type { BlobLocation } from './location.ts';
+import { DigestVerifier } from './verifier.ts';
 
 /** Bytes read at a time: small enough to stay in the cache until they are hashed and decompressed. */
 const readBytes = 256 * 1024;
@@ -21,13 +21,15 @@ export class StoredBlob implements Disposable {
   /** What `verify` has found: undefined before its first call. */
   #verdict: { readonly failure: unknown } | undefined;
 
-  /** `ending`: its first word is not 0 once nobody wants the layer any more, and then nothing is waited for. */
-  constructor(blob: BlobLocation, digest: Digest | undefined, ending: Int32Array) {
+  /**
+   * `ending`: its first word is not 0 once nobody wants the layer any more, and then nothing is waited for. `what` names
+   * the blob in errors.
+   */
+  constructor(blob: BlobLocation, digest: Digest | undefined, ending: Int32Array, what = 'the blob') {
     this.#blob = blob;
     this.#ending = ending;
     this.#arrival = blob.arrival === undefined ? undefined : new Arrival(blob.arrival);
-    this.#verifier =
-      digest === undefined ? undefined : new DigestVerifier({ digest, size: blob.size }, 'the blob');
+    this.#verifier = digest === undefined ? undefined : new DigestVerifier({ digest, size: blob.size }, what);
     this.#buffer = Buffer.allocUnsafe(Math.min(readBytes, Math.max(blob.size, 1)));
     this.#file = openBlob(blob);
   }
