@@ -15,6 +15,7 @@ export type Call =
   | '__xmknod'
   | 'mkfifo'
   | 'utimensat'
+  | 'futimens'
   | 'renameat2'
   | 'syncfs'
   | 'sync_file_range'
@@ -46,6 +47,7 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   __xmknod: ['int', 'int', 'const void *', 'unsigned int', 'const void *'],
   mkfifo: ['int', 'const void *', 'unsigned int'],
   utimensat: ['int', 'int', 'const void *', 'const void *', 'int'],
+  futimens: ['int', 'int', 'const void *'],
   renameat2: ['int', 'int', 'const void *', 'int', 'const void *', 'unsigned int'],
   syncfs: ['int', 'int'],
   sync_file_range: ['int', 'int', 'int64_t', 'int64_t', 'unsigned int'],

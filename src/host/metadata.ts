@@ -1,10 +1,10 @@
-import { chmodSync, lchownSync, statfsSync } from 'node:fs';
+import { chmodSync, fchmodSync, fchownSync, lchownSync, statfsSync } from 'node:fs';
 import { isErrno, type Warnings, wrapErrno } from '../error/index.ts';
 import { type ByteString, type InodeType, printable, type Timestamp, type Xattrs } from '../tree/index.ts';
 import { HostError } from './error.ts';
 import { hasLibc, pathBytes } from './libc.ts';
 import type { Losses } from './losses.ts';
-import { readModified, setModified } from './time.ts';
+import { readModified, setModified, setModifiedOf } from './time.ts';
 import { setXattr } from './xattr.ts';
 
 /** What is known of a file besides its content: an inode of a tree, an entry of a layer. */
@@ -28,6 +28,12 @@ const noId = 0xffffffff;
 const setuid = 0o4000;
 const setgid = 0o2000;
 
+/** What is given metadata, by its name or, where it is open, by its descriptor. */
+interface Subject {
+  readonly at: ByteString;
+  readonly fd: number | undefined;
+}
+
 /** Sets owner, xattrs, mode and times of files that were just created, and counts what the system refuses. */
 export class Metadata {
   readonly #warnings: Warnings;
@@ -48,24 +54,35 @@ export class Metadata {
    * chown clears setuid bits and capabilities, an ACL changes the mode, and a mode may take our own access away.
    */
   apply(at: ByteString, path: ByteString, inode: FileMetadata, owner = this.#created): void {
+    this.#apply({ at, fd: undefined }, path, inode, owner);
+  }
+
+  /** The same for a regular file that is open as `fd`, for which the kernel need not look up its name again and again. */
+  applyToOpen(fd: number, at: ByteString, path: ByteString, inode: FileMetadata): void {
+    this.#apply({ at, fd }, path, inode, this.#created);
+  }
+
+  #apply(subject: Subject, path: ByteString, inode: FileMetadata, owner: FileOwner): void {
+    const { at, fd } = subject;
     try {
-      const mode = this.#own(at, inode, owner);
+      const mode = this.#own(subject, inode, owner);
       if (inode.xattrs.size > 0) this.#setXattrs(at, path, inode);
-      this.#setTime(at, path, inode);
-      if (inode.type !== 'symlink') chmodSync(pathBytes(at), mode);
+      this.#setTime(subject, path, inode);
+      if (fd !== undefined) fchmodSync(fd, mode);
+      else if (inode.type !== 'symlink') chmodSync(pathBytes(at), mode);
     } catch (error) {
       throw wrapErrno(error, `cannot set the metadata of ${shown(path)}`);
     }
   }
 
   /** Sets the owner and returns the mode that may be given with the owner that it has now. */
-  #own(at: ByteString, inode: FileMetadata, owner: FileOwner): number {
+  #own(subject: Subject, inode: FileMetadata, owner: FileOwner): number {
     const { uid, gid, mode } = inode;
     if (uid === owner.uid && gid === owner.gid) return mode;
-    if (this.#chown(at, uid, gid)) return mode;
+    if (this.#chown(subject, uid, gid)) return mode;
     this.#losses.add('owner');
-    const group = gid === owner.gid || this.#chown(at, -1, gid);
-    const user = uid === owner.uid || this.#chown(at, uid, -1);
+    const group = gid === owner.gid || this.#chown(subject, -1, gid);
+    const user = uid === owner.uid || this.#chown(subject, uid, -1);
     if (inode.type === 'directory' || inode.type === 'symlink') return mode;
     // Another owner's setuid program would run as somebody whom the image never meant.
     let kept = mode;
@@ -76,11 +93,12 @@ export class Metadata {
   }
 
   /** -1 leaves an id as it is. False if the system refuses. */
-  #chown(at: ByteString, uid: number, gid: number): boolean {
+  #chown({ at, fd }: Subject, uid: number, gid: number): boolean {
     const owner = `${uid}:${gid}`;
     if (uid === noId || gid === noId || this.#refused.has(owner)) return false;
     try {
-      lchownSync(pathBytes(at), uid, gid);
+      if (fd === undefined) lchownSync(pathBytes(at), uid, gid);
+      else fchownSync(fd, uid, gid);
       return true;
     } catch (error) {
       // EINVAL: an id that the user namespace does not map.
@@ -115,8 +133,9 @@ export class Metadata {
     }
   }
 
-  #setTime(at: ByteString, path: ByteString, { mtime }: FileMetadata): void {
-    setModified(at, mtime);
+  #setTime({ at, fd }: Subject, path: ByteString, { mtime }: FileMetadata): void {
+    if (fd === undefined) setModified(at, mtime);
+    else setModifiedOf(fd, mtime);
     // Every filesystem holds these; for others the kernel clamps without a word.
     if (mtime.seconds >= 0 && mtime.seconds <= 0x7fffffff) return;
     const { seconds } = readModified(at);

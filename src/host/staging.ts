@@ -69,12 +69,14 @@ export class Staging {
     open.hole ||= length > 0;
   }
 
-  end(): void {
+  /** `complete` is called with the file still open, when all of it is written. */
+  end(complete?: (fd: number, at: ByteString) => void): void {
     const open = this.#current(0);
     if (open.position !== open.size)
       throw misuse(`file ${open.id} ends after ${open.position} of ${open.size} bytes`);
     try {
       if (open.hole) ftruncateSync(open.fd, open.size);
+      complete?.(open.fd, this.at(open.id));
       if (this.#syncEach) fsyncSync(open.fd);
       else if (open.size >= largeFile) startWriteback(open.fd, 0, open.size);
     } catch (error) {

@@ -1,4 +1,4 @@
-import { lstatSync, lutimesSync } from 'node:fs';
+import { futimesSync, lstatSync, lutimesSync } from 'node:fs';
 import type { ByteString, Timestamp } from '../tree/index.ts';
 import { call, cString, findCall, pathBytes } from './libc.ts';
 
@@ -10,15 +10,32 @@ const billion = 1_000_000_000n;
  * Sets access and modification time of the path itself, to the nanosecond, before 1970 and after 2038 too. Without libc
  * only as exactly as a double holds it (some hundred nanoseconds). The filesystem clamps what it cannot hold.
  */
-export function setModified(path: ByteString, { seconds, nanoseconds }: Timestamp): void {
+export function setModified(path: ByteString, time: Timestamp): void {
   if (findCall('utimensat') === undefined) {
-    const time = seconds + nanoseconds / 1e9;
-    lutimesSync(pathBytes(path), time, time);
-    return;
+    const seconds = inSeconds(time);
+    lutimesSync(pathBytes(path), seconds, seconds);
+  } else {
+    call('utimensat', path, AT_FDCWD, cString(path), timesOf(time), AT_SYMLINK_NOFOLLOW);
   }
-  const both = [BigInt(seconds), BigInt(nanoseconds)];
-  const times = new BigInt64Array([...both, ...both]);
-  call('utimensat', path, AT_FDCWD, cString(path), times, AT_SYMLINK_NOFOLLOW);
+}
+
+/** The same of an open file. */
+export function setModifiedOf(fd: number, time: Timestamp): void {
+  if (findCall('futimens') === undefined) futimesSync(fd, inSeconds(time), inSeconds(time));
+  else call('futimens', undefined, fd, timesOf(time));
+}
+
+function inSeconds({ seconds, nanoseconds }: Timestamp): number {
+  return seconds + nanoseconds / 1e9;
+}
+
+/** Two `struct timespec`; used again for each call. */
+const times = new BigInt64Array(4);
+
+function timesOf({ seconds, nanoseconds }: Timestamp): BigInt64Array {
+  times[0] = times[2] = BigInt(seconds);
+  times[1] = times[3] = BigInt(nanoseconds);
+  return times;
 }
 
 /** The modification time of the path itself. */

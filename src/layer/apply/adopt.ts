@@ -76,7 +76,7 @@ class Adoption {
     const metadata = withoutMarks(readFacts(this.#lower, '.')!);
     const trace = {
       leaf: undefined,
-      children: new Map(),
+      children: undefined,
       finish: { kind: 'set', metadata, known: true },
     } as const;
     finishDirectory(trace, this.#descent, { metadata: this.#metadata, marks: this.#marks });

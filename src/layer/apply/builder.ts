@@ -15,6 +15,8 @@ export class Builder {
   readonly trace: Trace = createTrace();
   readonly #created: Timestamp;
   #next = 0;
+  /** `names` is of one stay of the view in one directory, whose trace nobody drops meanwhile. */
+  #latest: { readonly names: readonly ByteString[]; readonly trace: Trace } | undefined;
 
   constructor(view: View, staging: Descent, created: Timestamp) {
     this.view = view;
@@ -35,9 +37,8 @@ export class Builder {
   place(name: ByteString, staged: ByteString, origin: 'made' | 'found' = 'made'): void {
     this.#arrive();
     const { view } = this;
-    const found = view.lookup(name);
-    if (found?.where === 'target' && found.type === 'directory') removeEntry(view.target, name);
-    view.marks?.clearWhiteout(view.target, name);
+    if (view.mayStand(name)) this.#clear(name);
+    view.expect(name);
     renameSync(pathBytes(staged), pathBytes(view.target.at(name)));
     this.#leaveTrace(name, origin === 'made' ? 'made' : undefined);
   }
@@ -46,6 +47,14 @@ export class Builder {
   lose(name: ByteString): void {
     this.erase(name);
     this.#leaveTrace(name, 'lost');
+  }
+
+  /** Sees to it that a file can be renamed to a name. */
+  #clear(name: ByteString): void {
+    const { view } = this;
+    const found = view.lookup(name);
+    if (found?.where === 'target' && found.type === 'directory') removeEntry(view.target, name);
+    view.marks?.clearWhiteout(view.target, name);
   }
 
   /** Gives a file one more name, in the staging directory. A symlink is linked itself. */
@@ -65,6 +74,7 @@ export class Builder {
     if (found?.where === 'target' || view.isDeleted(name)) removeEntry(view.target, name);
     marks?.clearWhiteout(view.target, name);
     this.#mkdir(name);
+    view.expectIn(name);
     this.#leaveTrace(name, undefined);
     view.enter(name, { where: 'target', type: 'directory' });
     if (replaces && view.beneath !== 'none') {
@@ -96,6 +106,7 @@ export class Builder {
     }
     if (marks === undefined || !view.mayShowBelow(name) || view.isDeleted(name)) return;
     this.#arrive();
+    view.expect(name);
     marks.placeWhiteout(view.target, name);
     if (view.beneath === 'unknown') marks.markOrigin(view.target);
   }
@@ -114,7 +125,10 @@ export class Builder {
     this.#arrive();
     if (view.depth === 0 && view.beneath === 'open') {
       // The kernel merges all roots, and does not ask whether one is opaque.
-      for (const name of view.namesBelow()) marks.placeWhiteout(view.target, name);
+      for (const name of view.namesBelow()) {
+        view.expect(name);
+        marks.placeWhiteout(view.target, name);
+      }
       return;
     }
     marks.markOpaque(view.target);
@@ -142,8 +156,14 @@ export class Builder {
     this.#touch(view.names);
   }
 
+  /** The same as `traceAt`; mostly it is where the last thing was. */
+  #traceAt(names: readonly ByteString[]): Trace {
+    if (this.#latest?.names !== names) this.#latest = { names, trace: traceAt(this.trace, names) };
+    return this.#latest.trace;
+  }
+
   #touch(names: readonly ByteString[]): void {
-    const trace = traceAt(this.trace, names);
+    const trace = this.#traceAt(names);
     if (trace.finish !== undefined) return;
     const stats = lstatSync(pathBytes(this.view.target.at('')), { bigint: true });
     const mode = Number(stats.mode % 0o10000n);
@@ -158,9 +178,11 @@ export class Builder {
   }
 
   #leaveTrace(name: ByteString, leaf: Trace['leaf']): void {
-    const { children } = traceAt(this.trace, this.view.names);
+    const trace = this.#traceAt(this.view.names);
+    trace.children ??= new Map();
+    const { children } = trace;
     if (leaf === undefined) children.delete(name);
-    else children.set(name, { ...createTrace(), leaf });
+    else children.set(name, { leaf, finish: undefined, children: undefined });
   }
 
   #implied(): FileMetadata {

@@ -25,15 +25,15 @@ export function finishDirectories(
   descent: Descent,
   options: { readonly metadata: Metadata; readonly marks: Marks | undefined },
 ): void {
-  const frames = [{ trace, names: [...trace.children] }];
+  const frames = [{ trace, names: childrenOf(trace) }];
   for (let top = frames.at(-1); top !== undefined; top = frames.at(-1)) {
     const next = top.names.pop();
     if (next !== undefined) {
       const [name, child] = next;
       if (child.leaf !== undefined) continue;
-      if (child.finish === undefined && child.children.size === 0) continue;
+      if (child.finish === undefined && !child.children?.size) continue;
       descent.enter(name);
-      frames.push({ trace: child, names: [...child.children] });
+      frames.push({ trace: child, names: childrenOf(child) });
       continue;
     }
     frames.pop();
@@ -41,6 +41,10 @@ export function finishDirectories(
     finishDirectory(top.trace, descent, options);
     descent.leave();
   }
+}
+
+function childrenOf({ children }: Trace): [ByteString, Trace][] {
+  return children === undefined ? [] : [...children];
 }
 
 /** Gives the directory where the descent is what it is to have. */

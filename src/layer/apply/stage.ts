@@ -88,9 +88,8 @@ class Stage implements TarHandler, StagedLayer {
     if (!this.#inFile) return;
     this.#inFile = false;
     const { staging, metadata } = this.#options;
-    staging.end();
-    const id = this.entries.length - 1;
-    const entry = this.entries[id]!;
-    if (entry.type === 'file') metadata.apply(staging.find(id, entry.size), entry.path, entry);
+    const entry = this.entries.at(-1)!;
+    if (entry.type !== 'file') return;
+    staging.end((fd, at) => metadata.applyToOpen(fd, at, entry.path, entry));
   }
 }

@@ -12,17 +12,18 @@ export interface Trace {
   /** A non-directory that the layer has made; `lost`: one that the system did not let it make. */
   leaf: 'made' | 'lost' | undefined;
   finish: Finish | undefined;
-  readonly children: Map<ByteString, Trace>;
+  children: Map<ByteString, Trace> | undefined;
 }
 
 export function createTrace(): Trace {
-  return { leaf: undefined, finish: undefined, children: new Map() };
+  return { leaf: undefined, finish: undefined, children: undefined };
 }
 
 /** The trace of a place, made where there is none. */
 export function traceAt(root: Trace, names: readonly ByteString[]): Trace {
   let trace = root;
   for (const name of names) {
+    trace.children ??= new Map();
     let child = trace.children.get(name);
     if (child === undefined) {
       child = createTrace();
@@ -35,6 +36,6 @@ export function traceAt(root: Trace, names: readonly ByteString[]): Trace {
 
 export function findTrace(root: Trace, names: readonly ByteString[]): Trace | undefined {
   let trace: Trace | undefined = root;
-  for (const name of names) trace = trace?.children.get(name);
+  for (const name of names) trace = trace?.children?.get(name);
   return trace;
 }

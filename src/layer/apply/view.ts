@@ -15,6 +15,10 @@ export interface Found {
 
 interface Level {
   readonly name: ByteString;
+  /** From the root to here. */
+  readonly names: readonly ByteString[];
+  /** Of a directory that was made empty since the view was opened: all names that came into it, be they gone again. */
+  arrivals: Set<ByteString> | undefined;
   /** Whether the target has the directory itself. */
   inTarget: boolean;
   /** `open`: the layers below have it too, and it shows. */
@@ -22,6 +26,8 @@ interface Level {
   /** What the directory below has, where the target does not have it. */
   readonly metadata: FileMetadata | undefined;
 }
+
+const top = { name: '', names: [], arrivals: undefined };
 
 /**
  * The result as it stands: the target over what is below, as the form's filesystem would merge them. It is always in one
@@ -38,6 +44,8 @@ export class View implements Disposable {
   readonly #hidden: ReadonlySet<ByteString>;
   readonly #levels: Level[];
   readonly #belowPath: string | undefined;
+  /** By the directories' paths. */
+  readonly #arrivals = new Map<ByteString, Set<ByteString>>();
 
   /** `root` and `below` are opened again, so that it moves by itself. */
   constructor(root: Descent, form: WhiteoutForm, below: Below, hidden: ReadonlySet<ByteString>) {
@@ -48,12 +56,12 @@ export class View implements Disposable {
     this.#belowPath = known ? below.path : undefined;
     this.below = known ? Descent.open(below.path) : undefined;
     const kind = known ? 'open' : this.marks === undefined || below === 'nothing' ? 'none' : 'unknown';
-    this.#levels = [{ name: '', inTarget: true, below: kind, metadata: undefined }];
+    this.#levels = [{ ...top, inTarget: true, below: kind, metadata: undefined }];
   }
 
   /** Names from the root to where it is. */
-  get names(): ByteString[] {
-    return this.#levels.slice(1).map(({ name }) => name);
+  get names(): readonly ByteString[] {
+    return this.#level.names;
   }
 
   get depth(): number {
@@ -80,7 +88,7 @@ export class View implements Disposable {
 
   lookup(name: ByteString): Found | undefined {
     const level = this.#level;
-    if (level.inTarget) {
+    if (level.inTarget && this.mayStand(name)) {
       const stats = lookAt(this.target, name);
       if (stats !== undefined) return this.marks?.isWhiteout(stats) ? undefined : found('target', stats);
       if (level.below !== 'none' && this.marks?.hasWhiteout(this.target, name)) return undefined;
@@ -103,12 +111,29 @@ export class View implements Disposable {
 
   /** Whether the target has anything at a name, be it a whiteout. */
   #says(name: ByteString): boolean {
+    if (!this.mayStand(name)) return false;
     return lookAt(this.target, name) !== undefined || this.marks?.hasWhiteout(this.target, name) === true;
   }
 
   /** Whether the target hides a name below by a whiteout. */
   isDeleted(name: ByteString): boolean {
     return this.inTarget && this.lookup(name)?.where !== 'target' && this.#says(name);
+  }
+
+  /** False if nothing of the target, nor a whiteout of its, was ever at a name. */
+  mayStand(name: ByteString): boolean {
+    return this.#level.arrivals?.has(name) !== false;
+  }
+
+  /** To be told before anything comes to a name of the target's own directory: until then nothing is looked for there. */
+  expect(name: ByteString): void {
+    this.#level.arrivals?.add(name);
+  }
+
+  /** To be told when a directory was made at a name, before anything else is done with it: it is empty. */
+  expectIn(name: ByteString): void {
+    this.expect(name);
+    this.#arrivals.set([...this.names, name].join('/'), new Set());
   }
 
   readLink(name: ByteString, { where }: Found): ByteString {
@@ -134,7 +159,7 @@ export class View implements Disposable {
     if (where === 'below') {
       const metadata = withoutMarks(readFacts(this.below!, name)!);
       this.below!.enter(name);
-      this.#levels.push({ name, inTarget: false, below: 'open', metadata });
+      this.#push({ name, arrivals: undefined, inTarget: false, below: 'open', metadata });
       return;
     }
     const isBelow = level.below === 'open' && isDirectory(lookAt(this.below!, name));
@@ -145,7 +170,12 @@ export class View implements Disposable {
       if (!this.marks!.isOpaque(this.target)) below = level.below;
     }
     if (below === 'open') this.below!.enter(name);
-    this.#levels.push({ name, inTarget: true, below, metadata: undefined });
+    const arrivals = this.#arrivals.get([...this.names, name].join('/'));
+    this.#push({ name, arrivals, inTarget: true, below, metadata: undefined });
+  }
+
+  #push(level: Omit<Level, 'names'>): void {
+    this.#levels.push({ ...level, names: [...this.names, level.name] });
   }
 
   /** Only root may look into a directory that denies it; its owner grants it to himself first. */
@@ -162,7 +192,7 @@ export class View implements Disposable {
   /** Steps into a directory that nobody knows of, in the target or below. */
   enterUnknown(name: ByteString): void {
     const below = this.#level.below === 'unknown' ? 'unknown' : 'none';
-    this.#levels.push({ name, inTarget: false, below, metadata: undefined });
+    this.#push({ name, arrivals: undefined, inTarget: false, below, metadata: undefined });
   }
 
   leave(): void {
@@ -214,7 +244,10 @@ export class View implements Disposable {
     const { names } = this;
     for (const [depth, level] of this.#levels.entries()) {
       if (level.inTarget) continue;
+      this.#levels[depth - 1]!.arrivals?.add(level.name);
       make(names.slice(0, depth - 1), level.name, level.metadata, level.below);
+      level.arrivals = new Set();
+      this.#arrivals.set(names.slice(0, depth).join('/'), level.arrivals);
       this.target.enter(level.name);
       level.inTarget = true;
     }
