@@ -36,13 +36,12 @@ export class LayerArchives implements AsyncDisposable {
     this.#thread = size >= leastShared && parallelism() > 1 ? new UnpackThread() : undefined;
   }
 
-  open(position: number): Bytes {
-    const passed = this.#wanted.splice(
-      0,
-      this.#wanted.findIndex(([each]) => each === position),
-    );
+  /** One that is not wanted can be opened all the same, and is read by this thread. */
+  open(position: number, layer: ImageLayer): Bytes {
+    const index = this.#wanted.findIndex(([each]) => each === position);
+    if (index < 0) return this.#read(position, layer);
+    const passed = this.#wanted.splice(0, index + 1).slice(0, -1);
     for (const [each] of passed) this.#requested.get(each)?.[Symbol.dispose]();
-    const [, layer] = this.#wanted.shift()!;
     if (this.#thread === undefined) return this.#read(position, layer);
     const archive = this.#request(this.#thread, position, layer);
     const next = this.#wanted[0];

@@ -2,6 +2,7 @@ import { createLimits } from '../../layer/index.ts';
 import { chainIds, type Digest } from '../../oci/index.ts';
 import type { Labels, Snapshots } from '../../snapshot/index.ts';
 import type { Store, StoredLayer } from '../../store/index.ts';
+import { KeptLayers } from './kept-layers.ts';
 import { LayerArchives } from './layer-archive.ts';
 import { unpackLayer } from './unpack.ts';
 
@@ -28,10 +29,11 @@ export async function findRendered(
   wanted: WantedLayer,
 ): Promise<boolean> {
   const { chainId, parent, namespace = 'shale', signal } = wanted;
-  const layer = findLayer(store, chainId);
+  const layers = findLayers(store, chainId);
+  const layer = layers.at(-1);
   const location = layer && store.findBlob(layer.digest, layer.size);
   if (layer === undefined || location === undefined) return false;
-  using lease = store.lease(`snapshot of ${layer.digest}`, [layer.digest]);
+  using lease = store.lease(`snapshot of ${layer.digest}`, [...new Set([layer.digest, layer.diffId])]);
   const { digest, size, diffId, mediaType } = layer;
   const source = { digest, size, diffId, mediaType, annotations: {}, locate: async () => location };
   const place = {
@@ -40,17 +42,20 @@ export async function findRendered(
   };
   await unpackLayer(snapshots, place, async key => {
     const limits = createLimits();
+    const kept = new KeptLayers(snapshots, store, layers, limits);
+    if (await kept.adopt(layers.length - 1, key, signal)) return;
     await using archives = new LayerArchives([[0, source]], { limits, signal });
-    await snapshots.apply(key, archives.open(0), { limits, signal });
+    await snapshots.apply(key, archives.open(0, source), { limits, signal });
   });
   lease.release();
   return true;
 }
 
-function findLayer(store: Store, chainId: string): StoredLayer | undefined {
+/** The layers up to that one, which is the last. */
+function findLayers(store: Store, chainId: string): readonly StoredLayer[] {
   for (const { layers } of store.images()) {
     const position = chainIds(layers.map(({ diffId }) => diffId)).indexOf(chainId as Digest);
-    if (position >= 0) return layers[position];
+    if (position >= 0) return layers.slice(0, position + 1);
   }
-  return undefined;
+  return [];
 }

@@ -4,8 +4,11 @@ import { ShaleError } from '../../error/index.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../../host/index.ts';
 import { chainIds } from '../../oci/index.ts';
 import { layerLabel, type Snapshots } from '../../snapshot/index.ts';
+import { openStore } from '../../store/index.ts';
 import type { ImageOptions } from '../options.ts';
 import { type OpenedImage, openAndUse } from '../source.ts';
+import { leaseStack } from '../stack/lease.ts';
+import { KeptLayers } from './kept-layers.ts';
 import { labels } from './label.ts';
 import { LayerArchives } from './layer-archive.ts';
 
@@ -46,15 +49,20 @@ async function unpackLayers(
     if (!(await isThere(snapshots, chain[position]!))) missing.push([position, layer]);
   }
   if (missing.length > 0) await clearUnfinished(snapshots);
-  await using archives = new LayerArchives(missing, { limits, signal, onRead: onProgress });
+  await using kept = await openKept(snapshots, opened, options);
+  const unpacking = missing.filter(([position]) => !kept.layers?.has(position));
+  await using archives = new LayerArchives(unpacking, { limits, signal, onRead: onProgress });
   let unpacked = 0;
   for (const [position, layer] of missing) {
     const [name, parent] = [chain[position]!, chain[position - 1]];
+    let wasRead = false;
     const made = await unpackLayer(snapshots, { name, parent, diffId: layer.diffId }, async key => {
-      await snapshots.apply(key, archives.open(position), { limits, warnings, signal });
+      if (await kept.layers?.adopt(position, key, signal)) return;
+      await snapshots.apply(key, archives.open(position, layer), { limits, warnings, signal });
+      wasRead = true;
     });
     if (!made) continue;
-    layer.verified?.();
+    if (wasRead) layer.verified?.();
     unpacked += 1;
   }
   options.onProgress?.({ type: 'finish' });
@@ -69,6 +77,23 @@ async function unpackLayers(
     layers: chain.length,
     unpacked,
   };
+}
+
+/** The image's layers that the cache has in the driver's form; the cache is asked by those drivers alone that have a use for them. */
+async function openKept(
+  snapshots: Snapshots,
+  { image, limits, pulled, signal }: OpenedImage,
+  { cache, root }: ImageOptions,
+): Promise<AsyncDisposable & { readonly layers?: KeptLayers }> {
+  await using stack = new AsyncDisposableStack();
+  let layers: KeptLayers | undefined;
+  if (snapshots.driver.layerForm !== undefined && (pulled !== undefined || cache !== false)) {
+    const store = pulled?.store ?? stack.use(await openStore({ root, signal }));
+    stack.use(leaseStack(store, image));
+    layers = new KeptLayers(snapshots, store, image.layers, limits);
+  }
+  const open = stack.move();
+  return { ...(layers && { layers }), [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
 /** A layer to be unpacked: `name` is its chainID, `parent` that of the layer below. */
