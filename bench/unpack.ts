@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createFilesystem, describeFilesystem } from './drivers/filesystem.ts';
 import { type BenchImage, provideImage, type Recipe, recipes } from './image.ts';
@@ -84,6 +85,13 @@ const contenders = chosen.filter(({ name, needs }) => {
   if (missing.length > 0) console.log(`without ${name}: no ${missing.join(', ')}`);
   return missing.length === 0;
 });
+// What is mounted is unmounted first; programs that were running have heard it themselves.
+let isInterrupted = false;
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    isInterrupted = true;
+  });
+}
 const cpus = os.cpus();
 console.log(
   `${cpus.length} × ${cpus[0]?.model}, ${os.type()} ${os.release()}, Node ${process.version}, ${new Date().toISOString()}`,
@@ -101,6 +109,8 @@ async function race(recipe: Recipe, image: BenchImage): Promise<void> {
     for (const [contender, found] of costs) {
       process.stderr.write(`${recipe}, round ${round + 1}: ${contender.name}\n`);
       found.push(await turn(contender, image));
+      await setImmediate();
+      if (isInterrupted) throw new Error('interrupted; nothing is left mounted');
     }
   }
   const [own, ...others] = [...costs].map(([contender, found]) => ({ contender, cost: median(found) }));
