@@ -173,15 +173,17 @@ for (const variant of variants) {
       await snapshots.cleanup();
       const keys: string[] = [];
       for await (const { key, kind } of snapshots.walk()) if (kind !== 'committed') keys.push(key);
-      if (keys.length > 0) {
-        assert.deepEqual(keys, ['active']);
-        await withMounted(await snapshots.mounts('active'), place =>
-          assert.deepEqual(listDisk(place, { wholeSeconds: variant[0] === 'squashfs' }), written),
-        );
-        await snapshots.commit(name, 'active');
-      }
+      // What was brought into the layer before the kill is shown by a squashfs, which has no time before 1970.
       const before1970 = (line: string) =>
         variant[0] === 'squashfs' ? line.replace(/ -\d+\.0/, ' 0.0') : line;
+      if (keys.length > 0) {
+        assert.deepEqual(keys, ['active']);
+        const active = await withMounted(await snapshots.mounts('active'), place =>
+          listDisk(place, { wholeSeconds: variant[0] === 'squashfs' }),
+        );
+        assert.deepEqual(active.map(before1970), written.map(before1970));
+        await snapshots.commit(name, 'active');
+      }
       const shown = await listSnapshot(snapshots, name, { wholeSeconds: variant[0] === 'squashfs' });
       assert.deepEqual(shown, written.map(before1970), `round ${round}`);
       const litter = (readdirSync(root, { recursive: true }) as string[]).filter(file =>
