@@ -165,10 +165,12 @@ for (const variant of variants) {
       const child = spawn(process.execPath, [scratch.at('commit.mjs'), name], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
+      // Asked for now: it may have done its work, and ended, before it is killed.
+      const ended = once(child, 'exit');
       await once(child.stdout, 'data');
       await setTimeout(random.integer(60));
       child.kill('SIGKILL');
-      await once(child, 'exit');
+      await ended;
       await using snapshots = await open(root, variant);
       await snapshots.cleanup();
       const keys: string[] = [];
