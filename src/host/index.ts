@@ -108,6 +108,7 @@ export { findWatchdogInterval, notifyServiceManager, takeListeners } from './ser
 export { copyContents } from './sparse-copy.ts';
 export { createSpecialFile, type SpecialFile } from './special-file.ts';
 export { isSqlite, openDatabaseFile } from './sqlite.ts';
+export { type Row, SqliteConnection } from './sqlite-connection.ts';
 export { Staging } from './staging.ts';
 export {
   adviseSubordinateIds,

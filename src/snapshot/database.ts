@@ -1,105 +1,51 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { isSqlite, openDatabaseFile } from '../host/index.ts';
+import { isSqlite, openDatabaseFile, SqliteConnection } from '../host/index.ts';
 import { SnapshotError } from './error.ts';
 import { schema, schemaVersion } from './schema.ts';
 
 /** How long to wait for another process's transaction, in milliseconds. All of ours are short. */
 const patience = 60_000;
 
-export type Row = Readonly<Record<string, string | number | null>>;
-
-/** The database of a driver's snapshots, shared with other processes. Synchronous: no two tasks of a process are ever inside one transaction. */
-export class SnapshotDatabase implements Disposable {
-  readonly #path: string;
-  readonly #connection: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
-
+/** The database of a driver's snapshots, shared with other processes. SnapshotErrors. */
+export class SnapshotDatabase extends SqliteConnection {
   /** Opens it, and makes it if it is not there. SnapshotError: `unsupported` if a newer Shale made it, `corrupt`, `denied`, `unavailable`, `exhausted`. */
   constructor(path: string) {
-    this.#path = path;
-    const url = pathToFileURL(path);
-    url.searchParams.set('mode', 'rwc');
+    super(connect(path), error => explain(error, path));
     try {
-      this.#connection = openDatabaseFile(url, patience);
-      // FULL: in WAL mode a commit is otherwise durable only at the next checkpoint.
-      this.#connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+      this.write(() => this.#create(path));
     } catch (error) {
-      throw explain(error, path);
-    }
-    try {
-      this.write(() => this.#create());
-    } catch (error) {
-      this.#connection.close();
+      this[Symbol.dispose]();
       throw error;
     }
   }
 
-  all(sql: string, ...values: SQLInputValue[]): readonly Row[] {
-    return this.#guard(() => this.#prepare(sql).all(...values) as unknown as readonly Row[]);
-  }
-
-  first(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#guard(() => this.#prepare(sql).get(...values) as unknown as Row | undefined);
-  }
-
-  run(sql: string, ...values: SQLInputValue[]): { readonly changes: number; readonly id: number } {
-    return this.#guard(() => {
-      const { changes, lastInsertRowid } = this.#prepare(sql).run(...values);
-      return { changes: Number(changes), id: Number(lastInsertRowid) };
-    });
-  }
-
-  /** Runs `work` alone among the writers of all processes; what it changed is durable when this returns, and undone if it throws. */
-  write<T>(work: () => T): T {
-    this.#guard(() => this.#connection.exec('BEGIN IMMEDIATE'));
-    try {
-      const result = work();
-      this.#guard(() => this.#connection.exec('COMMIT'));
-      return result;
-    } catch (error) {
-      if (this.#connection.isOpen && this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
-      throw error;
-    }
-  }
-
-  get isOpen(): boolean {
-    return this.#connection.isOpen;
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#connection.isOpen) this.#connection.close();
-  }
-
-  #create(): void {
+  #create(path: string): void {
     const { user_version: version } = this.first('PRAGMA user_version') as { user_version: number };
     if (version > schemaVersion) {
-      throw new SnapshotError('unsupported', `${this.#path} was made by a newer Shale (version ${version})`, {
-        detail: { path: this.#path, version, known: schemaVersion },
+      throw new SnapshotError('unsupported', `${path} was made by a newer Shale (version ${version})`, {
+        detail: { path, version, known: schemaVersion },
         hint: 'use that Shale, or another --root',
       });
     }
-    if (version === 0)
-      this.#guard(() => this.#connection.exec(`${schema} PRAGMA user_version = ${schemaVersion};`));
+    if (version === 0) this.execute(`${schema} PRAGMA user_version = ${schemaVersion};`);
   }
+}
 
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#connection.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-
-  #guard<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw explain(error, this.#path);
-    }
+function connect(path: string): DatabaseSync {
+  const url = pathToFileURL(path);
+  url.searchParams.set('mode', 'rwc');
+  let connection: DatabaseSync | undefined;
+  try {
+    connection = openDatabaseFile(url, patience);
+    // FULL: in WAL mode a commit is otherwise durable only at the next checkpoint.
+    connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+    return connection;
+  } catch (error) {
+    connection?.close();
+    throw explain(error, path);
   }
 }
 

@@ -1,5 +1,5 @@
-import { identifyProcess, isRunning, type ProcessIdentity } from '../host/index.ts';
-import { type Row, SnapshotDatabase } from './database.ts';
+import { identifyProcess, isRunning, type ProcessIdentity, type Row } from '../host/index.ts';
+import { SnapshotDatabase } from './database.ts';
 import type { DriverSnapshot } from './driver/driver.ts';
 import { SnapshotError } from './error.ts';
 import { describeKind, SnapshotTree, type StoredSnapshot } from './snapshot-tree.ts';
@@ -33,7 +33,7 @@ export class Metadata extends SnapshotTree implements Disposable {
       this.#requireFree(key);
       const below = parent === undefined ? undefined : this.parentsOf(parent);
       const now = Date.now();
-      const { id } = this.#database.run(
+      const id = this.#database.insert(
         "INSERT INTO snapshot (key, kind, state, owner, parent, created, updated) VALUES (?, ?, 'making', ?, ?, ?, ?)",
         ...[key, kind, this.#self, below?.id ?? null, now, now],
       );
@@ -114,7 +114,7 @@ export class Metadata extends SnapshotTree implements Disposable {
       // The parent may have been removed meanwhile.
       const below = parent === undefined ? undefined : this.parentsOf(parent);
       const now = Date.now();
-      const { changes } = this.#database.run(
+      const changes = this.#database.run(
         `UPDATE snapshot SET kind = 'committed', state = 'ready', key = name, name = NULL, owner = NULL, updated = ?, size = ?, inodes = ?,
            parent = coalesce(?, parent), created = ? WHERE id = ? AND state = 'committing'`,
         ...[now, usage.size, usage.inodes, below?.id ?? null, now, id],

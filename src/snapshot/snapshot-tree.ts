@@ -1,4 +1,5 @@
-import type { Row, SnapshotDatabase } from './database.ts';
+import type { Row } from '../host/index.ts';
+import type { SnapshotDatabase } from './database.ts';
 import type { DriverSnapshot } from './driver/driver.ts';
 import { SnapshotError } from './error.ts';
 import type { SnapshotInfo, SnapshotKind, Usage } from './snapshotter.ts';

@@ -1,9 +1,10 @@
 import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { ShaleError } from '../error/index.ts';
 import { isSqlite, openDatabaseFile } from '../host/sqlite.ts';
+import { SqliteConnection } from '../host/sqlite-connection.ts';
 import { StoreError } from './error.ts';
 import { isDiskFull } from './reserve.ts';
 import { migrations, schema, schemaVersion } from './schema.ts';
@@ -11,61 +12,24 @@ import { migrations, schema, schemaVersion } from './schema.ts';
 /** How long to wait for another process's transaction, in milliseconds. All of ours are short. */
 const patience = 60_000;
 
-export type Row = Readonly<Record<string, string | number | null>>;
+export type { Row } from '../host/sqlite-connection.ts';
 
-/**
- * The one connection of a Store. Everything is synchronous, so no two tasks of a process can ever be inside one
- * transaction. SQLite's failures become StoreErrors here.
- */
-export class Database implements Disposable {
+/** The one connection of a Store. SQLite's failures become StoreErrors here. */
+export class Database extends SqliteConnection {
   readonly path: string;
-  readonly #connection: DatabaseSync;
   readonly #inode: bigint | undefined;
-  readonly #statements = new Map<string, StatementSync>();
 
   constructor(path: string, connection: DatabaseSync) {
+    super(connection, error => wrapSqlite(error, path));
     this.path = path;
-    this.#connection = connection;
     this.#inode = findInode(path);
   }
 
-  all(sql: string, ...values: SQLInputValue[]): readonly Row[] {
-    return this.#guard(() => this.#prepare(sql).all(...values) as unknown as readonly Row[]);
-  }
-
-  first(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#guard(() => this.#prepare(sql).get(...values) as unknown as Row | undefined);
-  }
-
-  /** How many rows it changed. */
-  run(sql: string, ...values: SQLInputValue[]): number {
-    return this.#guard(() => Number(this.#prepare(sql).run(...values).changes));
-  }
-
-  /** Several statements, without values. */
-  execute(sql: string): void {
-    this.#guard(() => this.#connection.exec(sql));
-  }
-
-  /**
-   * Runs `work` alone among the writers of all processes; what it changed is durable when this returns, and undone
-   * if it throws.
-   */
-  write<T>(work: () => T): T {
-    this.execute('BEGIN IMMEDIATE');
-    try {
+  override write<T>(work: () => T): T {
+    return super.write(() => {
       this.#checkPlace();
-      const result = work();
-      this.execute('COMMIT');
-      return result;
-    } catch (error) {
-      if (this.#connection.isOpen && this.#connection.isTransaction) this.execute('ROLLBACK');
-      throw error;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#connection.isOpen) this.#connection.close();
+      return work();
+    });
   }
 
   /** What is written to a file that was moved aside, as damaged, would be lost without a word. */
@@ -75,23 +39,6 @@ export class Database implements Disposable {
       detail: { path: this.path },
       hint: 'run the command again',
     });
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#connection.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-
-  #guard<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw wrapSqlite(error, this.path);
-    }
   }
 }
 

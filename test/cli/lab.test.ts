@@ -62,7 +62,7 @@ const asSomebody = [
 ];
 
 async function lab(uid: number, TMPDIR: string, ...args: string[]): Promise<Ended> {
-  const options = { cwd: '/', env: { TMPDIR, HOME: TMPDIR, XDG_CACHE_HOME: '/nowhere' } };
+  const options = { cwd: '/', env: { TMPDIR, HOME: TMPDIR, XDG_CACHE_HOME: '/dev/null' } };
   if (uid === 0) return await shale(['lab', 'overlay', ...args], options);
   return await run('setpriv', [...asSomebody, bin, 'lab', 'overlay', ...args], options);
 }
@@ -352,7 +352,7 @@ function interactive(uid: number, TMPDIR: string, env: NodeJS.ProcessEnv = {}): 
   const child: ChildProcess = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     cwd: '/',
     env: cleanEnvironment({
-      ...{ TMPDIR, HOME: TMPDIR, XDG_CACHE_HOME: '/nowhere', TERM: 'xterm', SHELL: '/bin/sh' },
+      ...{ TMPDIR, HOME: TMPDIR, XDG_CACHE_HOME: '/dev/null', TERM: 'xterm', SHELL: '/bin/sh' },
       ...env,
     }),
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -79,7 +79,7 @@ test('what it cannot do is said before anything starts', { skip }, async () => {
     ...{
       directory: scratch.path,
       kernel: { vmlinux: 'linux.uml' },
-      initramfs: '/nowhere',
+      initramfs: scratch.at('missing'),
       commandLine: [],
       disks: [],
     },
