@@ -1,13 +1,13 @@
 /** What the settings of overlayfs do, as the kernel has it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ShaleError } from '../../src/error/index.ts';
 import { findMount, unmount } from '../../src/host/index.ts';
 import { listChanges, readUpper, writeChangesLayer } from '../../src/layer/index.ts';
-import { drivers, mountAll, Snapshots } from '../../src/snapshot/index.ts';
+import { drivers, type Mount, mountAll, Snapshots } from '../../src/snapshot/index.ts';
 import { createScratch } from '../host/scratch.ts';
 import { requires } from '../requirement.ts';
 
@@ -50,6 +50,60 @@ test('metacopy=on: a change of mode copies no data, and its layer has the conten
   const layer = await writeChangesLayer(readUpper(changes), scratch.at('layer.tar'), { compression: 'none' });
   const content = execFileSync('tar', ['xOf', layer.path, 'large'], { encoding: 'utf8', maxBuffer: 2 ** 24 });
   assert.equal(content, 'x'.repeat(1_000_000));
+});
+
+test('what was prepared with a setting, and what is on top of it, is mounted with it by all that come later', {
+  skip,
+}, async () => {
+  using scratch = createScratch();
+  const root = scratch.at('s');
+  const place = scratch.at('place');
+  mkdirSync(place);
+  const open = async (settings: Readonly<Record<string, string>> = {}) =>
+    await Snapshots.open(root, await drivers.overlayfs.open({ root, settings }));
+  const at = async (mounts: readonly Mount[], work: () => void) => {
+    await mountAll(mounts, place);
+    try {
+      work();
+    } finally {
+      unmount(place);
+    }
+  };
+  const content = 'x'.repeat(100_000);
+  for (const [index, name] of (['metacopy', 'redirect_dir'] as const).entries()) {
+    const [base, changed] = [`base-${index}`, `changed-${index}`];
+    {
+      await using snapshots = await open();
+      await at(await snapshots.prepare('one', undefined), () => {
+        mkdirSync(join(place, 'directory'));
+        writeFileSync(join(place, 'directory', 'file'), content, { mode: 0o644 });
+      });
+      await snapshots.commit(base, 'one');
+    }
+    {
+      await using snapshots = await open({ [name]: 'on', volatile: 'on' });
+      await snapshots.prepare('two', base);
+    }
+    await using snapshots = await open();
+    await at(await snapshots.mounts('two'), () => {
+      assert.match(findMount(place)!.options, new RegExp(`${name}=on.*volatile|volatile.*${name}=on`));
+      if (name === 'metacopy') chmodSync(join(place, 'directory', 'file'), 0o600);
+      else renameSync(join(place, 'directory'), join(place, 'moved'));
+    });
+    await snapshots.commit(changed, 'two');
+    const file = join(place, name === 'metacopy' ? 'directory' : 'moved', 'file');
+    for (const key of ['view', 'three'] as const) {
+      const mounts = await (key === 'view' ? snapshots.view(key, changed) : snapshots.prepare(key, changed));
+      assert.ok(!mounts[0]!.options.includes('volatile'));
+      await at(mounts, () => assert.equal(readFileSync(file, 'utf8'), content));
+      await snapshots.remove(key);
+    }
+    const others = await snapshots.prepare('beside', base);
+    assert.ok(
+      others[0]!.options.includes('metacopy=off') && others[0]!.options.includes('redirect_dir=nofollow'),
+    );
+    await snapshots.remove('beside');
+  }
 });
 
 test('without settings, a directory of a lower layer is not renamed but copied by whoever renames it', {

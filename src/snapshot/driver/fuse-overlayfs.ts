@@ -1,6 +1,7 @@
 import { SnapshotError } from '../error.ts';
 import type { Mount } from '../mount.ts';
 import type { DriverFactory } from './driver.ts';
+import type { Feature } from './kept-features.ts';
 import { Places } from './places.ts';
 import { findBadPath, probeFuseOverlay } from './probe-fuse-overlay.ts';
 import { readSettings } from './settings.ts';
@@ -17,19 +18,20 @@ import { type StackedDirectories, StackedDriver, type Stacker } from './stacked-
  */
 class FuseOverlay implements Stacker {
   readonly form = 'fuse-overlayfs';
-  readonly #options: readonly string[];
+  readonly features: readonly Feature[];
 
-  constructor(options: readonly string[]) {
-    this.#options = options;
+  constructor(features: readonly Feature[]) {
+    this.features = features;
   }
 
-  show({ kind, upper, work, lowers, empty }: StackedDirectories): readonly Mount[] {
+  show({ kind, upper, work, lowers, empty, features }: StackedDirectories): readonly Mount[] {
     const isView = kind === 'view';
     if (lowers.length === 0) {
       return [{ type: 'bind', source: isView ? empty : upper, options: [isView ? 'ro' : 'rw', 'rbind'] }];
     }
     const own = isView ? ['ro'] : [`workdir=${work}`, `upperdir=${upper}`];
-    const options = [...this.#options, ...own, `lowerdir=${lowers.join(':')}`];
+    const volatile = !isView && features.includes('volatile') ? ['volatile'] : [];
+    const options = [...volatile, ...own, `lowerdir=${lowers.join(':')}`];
     return [{ type: 'fuse3.fuse-overlayfs', source: 'overlay', options }];
   }
 }

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { removeTree } from '../../host/index.ts';
+import { removeTree, syncDirectory } from '../../host/index.ts';
 import { adoptParents } from '../../layer/apply/index.ts';
 import type { WhiteoutForm } from '../../layer/index.ts';
 import type { Mount } from '../mount.ts';
@@ -7,6 +7,7 @@ import type { SnapshotKind, Usage } from '../snapshotter.ts';
 import { withLower } from './below.ts';
 import { measureUsage } from './disk-usage.ts';
 import type { ApplyTarget, ChangeSource, Driver, DriverName, DriverSnapshot } from './driver.ts';
+import { type Feature, keepFeatures, markingFeatures, readFeatures } from './kept-features.ts';
 import type { Places } from './places.ts';
 import { makeRootDirectory } from './root-directory.ts';
 import { syncPlace } from './sync-place.ts';
@@ -21,17 +22,21 @@ export interface StackedDirectories {
   readonly lowers: readonly string[];
   /** A directory with nothing in it. */
   readonly empty: string;
+  /** What it was prepared with, and what its lowers were written with, as far as that is to be known to read them. */
+  readonly features: readonly Feature[];
 }
 
 /** How directories are stacked, which is all that such drivers differ in. */
 export interface Stacker {
   readonly form: Exclude<WhiteoutForm, 'plain'>;
+  /** What snapshots get that are prepared now. */
+  readonly features: readonly Feature[];
   show(directories: StackedDirectories): readonly Mount[];
 }
 
 /**
  * Layers as directories: a snapshot has `ID/fs`, its upper directory, which once it is committed is a lower one of others, and while it is
- * active `ID/work` beside it.
+ * active `ID/work` beside it; and `ID/features`, if it was prepared with some, so that it and all on top of it are mounted with them.
  */
 export class StackedDriver implements Driver {
   readonly name: DriverName;
@@ -51,12 +56,20 @@ export class StackedDriver implements Driver {
     if (kind === 'view') return;
     makeRootDirectory(this.#layer(id), parents[0] === undefined ? undefined : this.#layer(parents[0]));
     mkdirSync(this.#work(id), { mode: 0o711 });
+    if (this.#stacker.features.length === 0) return;
+    keepFeatures(this.#features(id), this.#stacker.features);
+    await syncDirectory(this.#places.at(id));
   }
 
   async mounts({ id, kind, parents }: DriverSnapshot): Promise<readonly Mount[]> {
     const lowers = parents.map(parent => this.#layer(parent));
     const own = { upper: this.#layer(id), work: this.#work(id) };
-    return this.#stacker.show({ kind, ...own, lowers, empty: this.#empty });
+    const below = parents.flatMap(parent => readFeatures(this.#features(parent)));
+    const features = new Set([
+      ...readFeatures(this.#features(id)),
+      ...below.filter(feature => markingFeatures.includes(feature)),
+    ]);
+    return this.#stacker.show({ kind, ...own, lowers, empty: this.#empty, features: [...features] });
   }
 
   async usage({ id }: DriverSnapshot): Promise<Usage> {
@@ -113,6 +126,10 @@ export class StackedDriver implements Driver {
 
   #work(id: number): string {
     return this.#places.at(id, 'work');
+  }
+
+  #features(id: number): string {
+    return this.#places.at(id, 'features');
   }
 
   get #empty(): string {
