@@ -51,7 +51,7 @@ function removeVolume(path: string): void {
 export const btrfs: DriverFactory = {
   probe: async options => probe(options),
   async open(options) {
-    readSettings('btrfs', options, {});
+    readSettings('btrfs', options);
     const places = new Places(options.root);
     const support = probe(options);
     if (support.usable) return new DirectoryDriver('btrfs', places, subvolumes);

@@ -36,8 +36,6 @@ class FuseOverlay implements Stacker {
   }
 }
 
-const known = { volatile: ['off', 'on'] } as const;
-
 export const fuseOverlayfs: DriverFactory = {
   probe: ({ root }) => probeFuseOverlay(root),
   async open(options) {
@@ -45,7 +43,7 @@ export const fuseOverlayfs: DriverFactory = {
     if (bad !== undefined) {
       throw new SnapshotError('invalid', bad.reason, { detail: { root: options.root }, hint: bad.hint });
     }
-    const { volatile } = readSettings('fuse-overlayfs', options, known);
+    const { volatile } = readSettings('fuse-overlayfs', options);
     const stacker = new FuseOverlay(volatile === 'on' ? ['volatile'] : []);
     return new StackedDriver('fuse-overlayfs', new Places(options.root), stacker);
   },

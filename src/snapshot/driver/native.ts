@@ -24,7 +24,7 @@ const copies: DirectoryMaker = {
 export const native: DriverFactory = {
   probe: async options => probe(options),
   async open(options) {
-    readSettings('native', options, {});
+    readSettings('native', options);
     return new DirectoryDriver('native', new Places(options.root), copies);
   },
 };

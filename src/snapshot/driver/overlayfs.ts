@@ -73,17 +73,10 @@ function stack(lowers: readonly string[]): string {
   return `lowerdir=${lowers.map(escapePath).join(':')}`;
 }
 
-const known = {
-  redirect_dir: ['nofollow', 'on'],
-  metacopy: ['off', 'on'],
-  volatile: ['off', 'on'],
-  userxattr: ['auto', 'on', 'off'],
-} as const;
-
 export const overlayfs: DriverFactory = {
   probe: options => probeOverlay(options.root),
   async open(options: DriverOptions): Promise<Driver> {
-    const { redirect_dir, metacopy, volatile, userxattr } = readSettings('overlayfs', options, known);
+    const { redirect_dir, metacopy, volatile, userxattr } = readSettings('overlayfs', options);
     const isUser = userxattr === 'auto' ? inUserNamespace() : userxattr === 'on';
     const wanted: readonly Feature[] = [
       ...(redirect_dir === 'on' ? ['redirect_dir' as const] : []),

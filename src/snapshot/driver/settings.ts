@@ -1,56 +1,46 @@
 import { SnapshotError } from '../error.ts';
 import type { DriverName, DriverOptions } from './driver.ts';
+import { knownSettings, type Setting } from './known-settings.ts';
 
-/** What a setting may be: words, of which the first is what it is if nothing is said; or whatever a pattern takes. */
-export type Setting = readonly [string, ...string[]] | FreeSetting;
-export interface FreeSetting {
-  readonly usual: string;
-  readonly pattern: RegExp;
-  /** For people: `a size, such as 8G`. */
-  readonly what: string;
-}
-type Value<S extends Setting> = S extends readonly string[] ? S[number] : string;
+type Value<S> = S extends { readonly choices: readonly (infer Choice)[] }
+  ? Choice
+  : S extends { readonly usual: string }
+    ? string
+    : string | undefined;
+type Known = typeof knownSettings;
+export type Settings<Name extends DriverName> = {
+  readonly [Key in keyof Known[Name]]: Value<Known[Name][Key]>;
+};
 
-/** The settings of a driver as it knows them. SnapshotError `invalid`. */
-export function readSettings<T extends Readonly<Record<string, Setting>>>(
-  driver: DriverName,
-  { settings = {} }: DriverOptions,
-  known: T,
-): { readonly [Name in keyof T]: Value<T[Name]> } {
-  const read: Record<string, string> = {};
-  for (const [name, setting] of Object.entries(known))
-    read[name] = isFree(setting) ? setting.usual : setting[0];
-  for (const [name, value] of Object.entries(settings)) {
-    const choices = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (choices === undefined) throw noSetting(driver, name, Object.keys(known));
-    if (!(isFree(choices) ? choices.pattern.test(value) : choices.includes(value))) {
-      throw new SnapshotError(
-        'invalid',
-        `${name} of the driver ${driver} cannot be ${JSON.stringify(value)}`,
-        {
-          detail: { driver, name, value },
-          hint: isFree(choices) ? `it is ${choices.what}` : `it is one of: ${choices.join(', ')}`,
-        },
-      );
-    }
+/** The settings of a driver, as they were given or as they usually are. SnapshotError `invalid`. */
+export function readSettings<Name extends DriverName>(driver: Name, options: DriverOptions): Settings<Name> {
+  const known: Readonly<Record<string, Setting>> = knownSettings[driver];
+  const read: Record<string, string | undefined> = {};
+  for (const [name, setting] of Object.entries(known)) {
+    read[name] = 'choices' in setting ? setting.choices[0] : setting.usual;
+  }
+  for (const [name, value] of Object.entries(options.settings ?? {})) {
+    const setting = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (setting === undefined) throw noSetting(driver, name, Object.keys(known));
+    if (!takes(setting, value)) throw invalidSetting(driver, name, value, describe(setting));
     read[name] = value;
   }
-  return read as { readonly [Name in keyof T]: Value<T[Name]> };
+  return read as Settings<Name>;
 }
 
-function isFree(setting: Setting): setting is FreeSetting {
-  return 'pattern' in setting;
+export function invalidSetting(driver: DriverName, name: string, value: string, hint: string): SnapshotError {
+  const message = `${name} of the driver ${driver} cannot be ${JSON.stringify(value)}`;
+  return new SnapshotError('invalid', message, { detail: { driver, name, value }, hint });
 }
 
-/** The settings of a driver that may be any text, as far as they are given. SnapshotError `invalid`. */
-export function readTexts<Name extends string>(
-  driver: DriverName,
-  { settings = {} }: DriverOptions,
-  known: readonly Name[],
-): { readonly [Key in Name]?: string } {
-  const stray = Object.keys(settings).find(name => !known.includes(name as Name));
-  if (stray !== undefined) throw noSetting(driver, stray, known);
-  return settings as { readonly [Key in Name]?: string };
+function takes(setting: Setting, value: string): boolean {
+  if ('choices' in setting) return setting.choices.includes(value);
+  return setting.pattern === undefined || setting.pattern.test(value);
+}
+
+function describe(setting: Setting): string {
+  if ('choices' in setting) return `it is one of: ${setting.choices.join(', ')}`;
+  return `it is ${setting.value}: ${setting.help}`;
 }
 
 function noSetting(driver: DriverName, name: string, known: readonly string[]): SnapshotError {

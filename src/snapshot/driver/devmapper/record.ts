@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { isErrno } from '../../../error/index.ts';
 import { replaceFile } from '../../../host/index.ts';
 import { SnapshotError } from '../../error.ts';
-import { type FilesystemType, filesystemTypes } from './settings.ts';
+import { knownSettings } from '../known-settings.ts';
+import type { FilesystemType } from './settings.ts';
 
 /** What has to be known beyond what the pool itself says. Numbers of devices are those of the snapshots, so there is no list of them. */
 export interface PoolRecord {
@@ -49,7 +50,8 @@ function parse(text: string): PoolRecord | undefined {
     const { pool, tag, largest, base } = JSON.parse(text);
     const isSize = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0;
     const isBase =
-      base === undefined || (filesystemTypes.includes(base.type) && [base.size, base.inodes].every(isSize));
+      base === undefined ||
+      (knownSettings.devmapper.fs_type.choices.includes(base.type) && [base.size, base.inodes].every(isSize));
     const isRight = typeof pool === 'string' && /^[0-9a-f]+$/.test(tag) && isSize(largest) && isBase;
     return isRight ? { pool, tag, largest, base } : undefined;
   } catch {

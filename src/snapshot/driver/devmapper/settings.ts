@@ -1,9 +1,8 @@
-import { SnapshotError } from '../../error.ts';
+import type { SnapshotError } from '../../error.ts';
 import type { DriverOptions } from '../driver.ts';
-import { readTexts } from '../settings.ts';
+import { invalidSetting, readSettings, type Settings } from '../settings.ts';
 
-export const filesystemTypes = ['ext4', 'xfs'] as const;
-export type FilesystemType = (typeof filesystemTypes)[number];
+export type FilesystemType = Settings<'devmapper'>['fs_type'];
 
 /** Where the blocks are: in a pool that somebody made, or in one of ours on two files, which is for trying out. */
 export type PoolChoice =
@@ -19,9 +18,7 @@ export interface DevmapperSettings {
   readonly baseSize: number;
 }
 
-const known = ['pool', 'data', 'metadata', 'fs_type', 'base_size'] as const;
 const [KiB, MiB, GiB] = [2 ** 10, 2 ** 20, 2 ** 30];
-const usualBase = 10 * GiB;
 /** One in a thousand of the data is plenty; the kernel takes no less than 2 MiB. */
 const leastMetadata = 4 * MiB;
 /** What the kernel can use of it (dm-thin-metadata.h). */
@@ -30,16 +27,14 @@ const leastSize = 16 * MiB;
 
 /** SnapshotError `invalid`. */
 export function readDevmapperSettings(options: DriverOptions): DevmapperSettings {
-  const { pool, data, metadata, fs_type = 'ext4', base_size } = readTexts('devmapper', options, known);
+  const { pool, data, metadata, fs_type: type, base_size } = readSettings('devmapper', options);
   if (pool !== undefined && (data !== undefined || metadata !== undefined)) {
     throw invalid('pool', pool, 'name a pool, or give the size of the data of a new one; not both');
   }
   if (pool !== undefined && !/^(\/dev\/mapper\/)?[A-Za-z0-9_][A-Za-z0-9_.+#:=@-]{0,126}$/.test(pool)) {
     throw invalid('pool', pool, 'it is the name of a device of type thin-pool, as dmsetup ls shows it');
   }
-  const type = filesystemTypes.find(name => name === fs_type);
-  if (type === undefined) throw invalid('fs_type', fs_type, `it is one of: ${filesystemTypes.join(', ')}`);
-  const baseSize = base_size === undefined ? usualBase : parseSize('base_size', base_size);
+  const baseSize = parseSize('base_size', base_size);
   if (pool !== undefined) {
     return { pool: { kind: 'named', name: pool.replace('/dev/mapper/', '') }, type, baseSize };
   }
@@ -65,6 +60,5 @@ function parseSize(name: string, text: string): number {
 }
 
 function invalid(name: string, value: string, hint: string): SnapshotError {
-  const message = `${name} of the driver devmapper cannot be ${JSON.stringify(value)}`;
-  return new SnapshotError('invalid', message, { detail: { driver: 'devmapper', name, value }, hint });
+  return invalidSetting('devmapper', name, value, hint);
 }

@@ -1,6 +1,5 @@
 import type { Driver, DriverFactory, DriverOptions } from '../driver.ts';
 import {
-  commonSettings,
   ImageDriver,
   ImageMounts,
   LayerPlaces,
@@ -15,13 +14,7 @@ import { MergedLowers } from './merged-lowers.ts';
 
 /**
  * Layers as files that the kernel mounts, and OverlayFS stacks: a layer costs one inode, is never changed by whoever it is that may write to directories, and can be
- * the very file of the cache. Settings:
- *
- *     merged=auto|yes|no         a chain of layers as one filesystem of metadata over the layers' files; `auto`: from 32 layers on
- *     upper=none|SIZE            what is written goes to a directory, or to a disk (a sparse file, ext4) of this size for each snapshot
- *     mount=auto|file|loop       layers as files (Linux 6.12), or through loop devices
- *     verity=auto|no             fs-verity where the filesystem has it: the kernel checks what it reads of a layer
- *     immutable=no|yes           the immutable flag on committed layers, too
+ * the very file of the cache.
  */
 export const erofs: DriverFactory = {
   async probe(options) {
@@ -45,6 +38,6 @@ export const erofs: DriverFactory = {
 const mergedFrom = 32;
 
 function read(options: DriverOptions) {
-  const settings = readSettings('erofs', options, { merged: ['auto', 'yes', 'no'], ...commonSettings });
+  const settings = readSettings('erofs', options);
   return { merged: settings.merged, ...readCommon(settings) };
 }

@@ -1,22 +1,7 @@
-import type { FreeSetting } from '../settings.ts';
 import type { Backing } from './image-mounts.ts';
 import type { SealWish } from './seal-layer.ts';
 
-const size: FreeSetting = {
-  usual: 'none',
-  pattern: /^(none|[1-9][0-9]{0,11}[KMGT]?)$/,
-  what: 'none, or the size of the disk that each writable snapshot gets, such as 8G',
-};
-
-/** The settings of all drivers that keep layers in files. */
-export const commonSettings = {
-  upper: size,
-  mount: ['auto', 'file', 'loop'],
-  verity: ['auto', 'no'],
-  immutable: ['no', 'yes'],
-} as const;
-
-/** What they mean. */
+/** What the settings mean that all drivers have who keep layers in files. */
 export function readCommon(read: {
   readonly upper: string;
   readonly mount: Backing;

@@ -14,7 +14,7 @@
  * Files appear by rename, after fsync. What a crash leaves is called `….new`, and is overwritten by the next try.
  */
 export { buildOnce } from './build-once.ts';
-export { commonSettings, readCommon } from './common-settings.ts';
+export { readCommon } from './common-settings.ts';
 export { FallbackLowers } from './fallback-lowers.ts';
 export { ImageDriver } from './image-driver.ts';
 export { type Backing, type ImageMount, ImageMounts } from './image-mounts.ts';

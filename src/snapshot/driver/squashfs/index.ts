@@ -1,7 +1,6 @@
 import type { SquashfsCompression } from '../../../squashfs/index.ts';
 import type { Driver, DriverFactory, DriverOptions, Support } from '../driver.ts';
 import {
-  commonSettings,
   FallbackLowers,
   ImageDriver,
   ImageMounts,
@@ -24,11 +23,6 @@ import { writeFlat } from './write-flat.ts';
  * The image is made when the mounts of an active snapshot or a view are asked for. Snapshots that are prepared for a layer to be applied (`purpose`) need
  * none where the kernel has EROFS: their mounts show the layers' files. Whoever unpacks images through mounts without saying so gets a flat image for
  * each layer's chain: right, and slow.
- *
- * Settings: those that layers' files have (`erofs/index.ts`: upper, mount, verity, immutable), and
- *
- *     compression=zstd|gzip|lz4|xz|none
- *     level=usual|NUMBER
  */
 export const squashfs: DriverFactory = {
   async probe(options): Promise<Support> {
@@ -55,15 +49,7 @@ export const squashfs: DriverFactory = {
 };
 
 function read(options: DriverOptions) {
-  const { compression, level, ...common } = readSettings('squashfs', options, {
-    compression: ['zstd', 'gzip', 'lz4', 'xz', 'none'],
-    level: {
-      usual: 'usual',
-      pattern: /^(usual|[1-9][0-9]?)$/,
-      what: 'usual, or the level of the compression',
-    },
-    ...commonSettings,
-  });
+  const { compression, level, ...common } = readSettings('squashfs', options);
   const flat = {
     compression: compression as SquashfsCompression,
     level: level === 'usual' ? undefined : Number(level),

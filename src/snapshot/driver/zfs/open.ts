@@ -5,7 +5,7 @@ import { isErrno } from '../../../error/index.ts';
 import { replaceFile } from '../../../host/index.ts';
 import { SnapshotError } from '../../error.ts';
 import type { DriverOptions } from '../driver.ts';
-import { readTexts } from '../settings.ts';
+import { invalidSetting, readSettings } from '../settings.ts';
 import { zfs } from './command.ts';
 import { Datasets } from './datasets.ts';
 
@@ -17,7 +17,7 @@ export const datasetHint =
 
 /** The dataset that was named; `undefined` if none was. SnapshotError `invalid`. */
 export function readDataset(options: DriverOptions): string | undefined {
-  const { dataset } = readTexts('zfs', options, ['dataset']);
+  const { dataset } = readSettings('zfs', options);
   // What zfs(8) allows, less what it takes for something else: a snapshot, a bookmark, an option.
   if (
     dataset === undefined ||
@@ -25,10 +25,8 @@ export function readDataset(options: DriverOptions): string | undefined {
   ) {
     return dataset;
   }
-  throw new SnapshotError('invalid', `dataset of the driver zfs cannot be ${JSON.stringify(dataset)}`, {
-    detail: { driver: 'zfs', name: 'dataset', value: dataset },
-    hint: 'it is the name of a filesystem as zfs list shows it, such as tank/shale',
-  });
+  const hint = 'it is the name of a filesystem as zfs list shows it, such as tank/shale';
+  throw invalidSetting('zfs', 'dataset', dataset, hint);
 }
 
 /** The datasets in the one that is named, which is ours from then on. SnapshotErrors. */
