@@ -10,6 +10,8 @@ export interface ConfigOptions {
   readonly snapshotter: string;
   /** Whether Shale applies and makes layers, too. */
   readonly differ: boolean;
+  /** Whether the layers of an image are unpacked at once, and put onto each other when they are committed; takes containerd 2.2. */
+  readonly rebase: boolean;
   /** What a pod's own container is of. */
   readonly sandboxImage: string;
   /** Where hosts.toml files may be. */
@@ -17,7 +19,7 @@ export interface ConfigOptions {
 }
 
 export function formatConfig(options: ConfigOptions): string {
-  const { major, differ } = options;
+  const { major, differ, rebase } = options;
   const unused = ['btrfs', 'devmapper', 'zfs', 'aufs'].map(name => `io.containerd.snapshotter.v1.${name}`);
   const lines = [
     `version = ${major < 2 ? 2 : 3}`,
@@ -27,7 +29,9 @@ export function formatConfig(options: ConfigOptions): string {
     '[grpc]',
     `address = ${text(options.socket)}`,
     ...proxy('shale', 'snapshot', options),
+    ...(rebase ? ['capabilities = ["rebase"]'] : []),
     ...(differ ? [...proxy('shale-diff', 'diff', options), ...useDiffer] : []),
+    ...(rebase ? unpackAtOnce : []),
     ...(major < 2 ? formatCri(options) : formatCri3(options)),
   ];
   return `${lines.join('\n')}\n`;
@@ -47,6 +51,8 @@ const useDiffer = [
   'snapshotter = "shale"',
   'differ = "shale-diff"',
 ];
+
+const unpackAtOnce = ['[plugins."io.containerd.transfer.v1.local"]', 'max_concurrent_unpacks = 4'];
 
 // Of a pod's oom_score_adj: what CRI asks for takes a capability that root need not have.
 const formatCri = ({ sandboxImage, hosts }: ConfigOptions) => [

@@ -37,14 +37,17 @@ export const containerdLab = {
   mounts: ['overlay'],
 };
 
+export interface FoundContainerd {
+  /** Where its programs are; the machine's own if not given. */
+  readonly programs: string | undefined;
+  readonly skip: string | false;
+}
+
 /**
  * A containerd that lets a proxy plugin apply layers: the one in the directory SHALE_CONTAINERD, else the machine's own if it is new enough. `.ci/run`
  * unpacks one beside the machine's.
  */
-export function findNewContainerd(): {
-  readonly programs: string | undefined;
-  readonly skip: string | false;
-} {
+export function findNewContainerd(): FoundContainerd {
   const programs = process.env.SHALE_CONTAINERD;
   if (programs !== undefined) return { programs, skip: false };
   const [major = 0, minor = 0, patch = 0] = readVersion('containerd');
@@ -52,6 +55,17 @@ export function findNewContainerd(): {
   const reason = 'needs containerd 1.7.10, here or in the directory SHALE_CONTAINERD';
   if (!isNew && process.env.SHALE_REQUIRE_ALL) throw new Error(`${reason}; .ci/run must bring it`);
   return { programs, skip: isNew ? false : reason };
+}
+
+/** One that unpacks an image's layers at once, which Debian does not have: in the directory SHALE_CONTAINERD, or the machine's own. */
+export function findParallelContainerd(): FoundContainerd {
+  const programs = process.env.SHALE_CONTAINERD;
+  const [major = 0, minor = 0] = readVersion(path.join(programs ?? '', 'containerd'));
+  const isNew = major > 2 || (major === 2 && minor >= 2);
+  return {
+    programs,
+    skip: isNew ? false : 'needs containerd 2.2, here or in the directory SHALE_CONTAINERD',
+  };
 }
 
 /** The first number of its version; 0 where there is none. */
@@ -70,6 +84,8 @@ export interface LabOptions {
   readonly programs?: string | undefined;
   /** Whether Shale applies and makes layers, too; takes containerd 1.7.10. */
   readonly differ?: boolean;
+  /** Whether the layers of an image are unpacked at once; takes containerd 2.2. */
+  readonly rebase?: boolean;
   /** What a pod's own container is of, for Kubernetes' interface. */
   readonly sandboxImage?: string | undefined;
   /** Of the snapshots; the usual one, overlayfs, if absent. */
@@ -140,9 +156,9 @@ export class ContainerdLab implements AsyncDisposable {
   }
 
   async #startContainerd(): Promise<void> {
-    const { programs, differ = false, sandboxImage = 'none' } = this.#options;
+    const { programs, differ = false, rebase = false, sandboxImage = 'none' } = this.#options;
     const text = formatConfig({
-      ...{ major: containerdMajor(programs), differ, sandboxImage },
+      ...{ major: containerdMajor(programs), differ, rebase, sandboxImage },
       ...{ root: this.file('root'), state: this.file('state'), socket: this.file('containerd.sock') },
       ...{ snapshotter: this.file('shale.sock'), hosts: this.file('hosts') },
     });
