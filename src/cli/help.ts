@@ -1,3 +1,4 @@
+import { listDriverSettings } from '../engine/snapshot/driver-settings.ts';
 import {
   type Command,
   type CommandName,
@@ -94,6 +95,10 @@ function formatCommand(name: CommandName): string {
     lines.push('Arguments:', ...formatRows(command.operands.map(({ name, help }) => [name, help])), '');
   }
   lines.push('Options:', ...formatRows(optionRows([...own, 'help'], name)), '');
+  if (own.includes('driver-option')) {
+    const rows = listDriverSettings().map(({ flag, help }) => [flag, help] as const);
+    lines.push('Settings of the drivers (--driver-option):', ...formatRows(rows), '');
+  }
   if (registry.length > 0) {
     lines.push('Registries and the cache:', ...formatRows(optionRows(registry, name)), '');
   }

@@ -1,3 +1,4 @@
+import { listDriverSettings } from '../engine/snapshot/driver-settings.ts';
 import {
   type Command,
   type CommandName,
@@ -34,6 +35,11 @@ const cache = [
     'is missing; `if-not-present` asks only if the cache has no such name; `never` asks nobody.',
 ];
 
+const drivers = [
+  'Snapshots are kept by a driver (`--driver`): [shale doctor](shale-doctor.md) tries each, and says which this machine can use and why not. ' +
+    'Each has its own settings, given as `--driver-option NAME=VALUE`:',
+];
+
 /** The manual page of `shale` itself, in Markdown: doc/man/shale.md. */
 export function formatManualOverview(): string {
   const row = (name: Topic) => `- [\`shale ${name}\`](${manualPage(name)}): ${summaryOf(name)}`;
@@ -63,6 +69,9 @@ export function formatManualOverview(): string {
     ...registries,
     '## The cache',
     ...cache,
+    '## Drivers',
+    ...drivers,
+    definitions(Object.fromEntries(listDriverSettings().map(({ flag, help }) => [flag, help]))),
     '## Output',
     'Results are on standard output. Progress, warnings, summaries and errors are on standard error. With `--json` the result ' +
       'is one JSON object, and so is a failure: `{"error": {"code", "message", "detail", "hint"}}`, where `code` is one of the ' +
@@ -123,10 +132,16 @@ function formatFamily(family: FamilyName): string {
           : ['Exit statuses that mean something special here:', special.join('\n')]),
       ];
     }),
+    ...(names.some(name => (findCommand(name) as Command).options.includes('driver-option'))
+      ? [aboutDrivers]
+      : []),
     ...statusSection({}),
     same,
   ]);
 }
+
+const aboutDrivers =
+  'Which drivers there are, and what settings they have, is said in [shale](shale.md#drivers).';
 
 const same =
   'The environment, signals, JSON and progress are the same for all commands: see [shale](shale.md).';
@@ -142,6 +157,7 @@ function formatCommand(name: CommandName): string {
     ...(command.operands.length === 0 ? [] : ['## Arguments', definitions(operands(command))]),
     '## Options',
     list([...own, 'help'], name),
+    ...(own.includes('driver-option') ? [aboutDrivers] : []),
     ...(registry.length === 0
       ? []
       : [

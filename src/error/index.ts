@@ -3,7 +3,7 @@
  * (what was wrong and where) and `hint` (what to do); a program reads `detail`. Each folder that fails in its
  * own way has one subclass. Causes are chained, never pasted into the message.
  */
-export { isErrno, wrapErrno } from './errno.ts';
+export { errnoMessage, errnoName, isErrno, wrapErrno } from './errno.ts';
 export { originalError } from './original.ts';
 export { type PortableError, packError, unpackError } from './portable.ts';
 export {

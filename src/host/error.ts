@@ -1,16 +1,7 @@
-import { constants } from 'node:os';
-import { ShaleError } from '../error/index.ts';
+import { errnoName, ShaleError } from '../error/index.ts';
 
 /** What the operating system refused, or what stands in the way on disk. */
 export class HostError extends ShaleError {}
-
-const names = new Map<number, string>();
-for (const [name, number] of Object.entries(constants.errno)) if (!names.has(number)) names.set(number, name);
-
-/** An errno's name, such as `ENOENT`; of two names for one number always the same. */
-export function errnoName(errno: number): string {
-  return names.get(errno) ?? `E${errno}`;
-}
 
 /** A failed call of libc in the shape that Node gives its own, so that `isErrno` and `wrapErrno` know it. */
 export function systemError(syscall: string, errno: number, path?: string): NodeJS.ErrnoException {

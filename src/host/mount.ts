@@ -1,6 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { getSystemErrorMessage } from 'node:util';
-import { type ErrorCode, isErrno } from '../error/index.ts';
+import { type ErrorCode, errnoMessage, isErrno } from '../error/index.ts';
 import type { ByteString } from '../tree/index.ts';
 import { HostError } from './error.ts';
 import { descriptorPath } from './inheritance.ts';
@@ -211,7 +210,7 @@ export function explainMount(doing: string, error: unknown, messages: readonly s
   const { code: errno = '', errno: number = 0, syscall } = error as NodeJS.ErrnoException;
   // The first letter: an error, a warning, or information.
   const reasons = messages.map(message => message.replace(/^[ewi] /, ''));
-  const why = reasons.length > 0 ? reasons.join('; ') : getSystemErrorMessage(number);
+  const why = reasons.length > 0 ? reasons.join('; ') : errnoMessage(-number);
   return new HostError(codes[errno] ?? 'internal', `${doing}: ${why} (${errno})`, {
     cause: error,
     detail: { errno, syscall, messages: reasons },
