@@ -1,4 +1,4 @@
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listMounts, type MountPoint, unmount } from '../../src/host/index.ts';
@@ -36,6 +36,14 @@ export function createPlace(): ReturnType<typeof createScratch> {
 export function mountedBelow(root: string): MountPoint[] {
   return listMounts().filter(({ target }) => target.startsWith(`${root}/`));
 }
+
+/** The files of the layers of a root, by id. */
+export const layerFiles = (root: string) =>
+  readdirSync(root)
+    .filter(name => /^[0-9]+$/.test(name))
+    .sort((a, b) => Number(a) - Number(b))
+    .map(name => join(root, name, 'layer.erofs'))
+    .filter(existsSync);
 
 export async function* chunked(bytes: Buffer, size = 60_000): AsyncIterable<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

@@ -2,16 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -26,7 +17,15 @@ import { createRandom, readSeed } from '../model/random.ts';
 import { createRecord } from '../model/record.ts';
 import { createTameStack } from '../model/tame.ts';
 import { requires } from '../requirement.ts';
-import { chunked, createPlace, listSnapshot, mountedBelow, removeAll, withMounted } from './applied.ts';
+import {
+  chunked,
+  createPlace,
+  layerFiles,
+  listSnapshot,
+  mountedBelow,
+  removeAll,
+  withMounted,
+} from './applied.ts';
 import { work } from './workload.ts';
 
 const seed = readSeed();
@@ -46,14 +45,6 @@ async function open(
 ): Promise<Snapshots> {
   return await Snapshots.open(root, await drivers[driver].open({ root, settings }));
 }
-
-/** What of a layer's file is to be found in a root, by id. */
-const layerFiles = (root: string) =>
-  readdirSync(root)
-    .filter(name => /^[0-9]+$/.test(name))
-    .sort((a, b) => Number(a) - Number(b))
-    .map(name => join(root, name, 'layer.erofs'))
-    .filter(existsSync);
 
 async function addLayer(
   snapshots: Snapshots,

@@ -49,6 +49,14 @@ function isOfSubtests(error: Error): boolean {
 function describe(error: Error): string {
   const cause = error.cause;
   if (!(cause instanceof Error)) return String(cause ?? error.message);
+  return describeCause(cause);
+}
+
+function describeCause(cause: Error): string {
+  // What failed first is what a failure on the way out has hidden.
+  if (cause instanceof SuppressedError) {
+    return [cause.suppressed, cause.error].map(error => describeCause(error as Error)).join('\nand then\n');
+  }
   const { hint, detail } = cause as { hint?: string; detail?: object };
   return [cause.stack ?? cause.message, hint, detail && JSON.stringify(detail)]
     .filter(text => text !== undefined)
