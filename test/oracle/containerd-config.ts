@@ -31,6 +31,7 @@ export function formatConfig(options: ConfigOptions): string {
     ...proxy('shale', 'snapshot', options),
     ...(rebase ? ['capabilities = ["rebase"]'] : []),
     ...(differ ? [...proxy('shale-diff', 'diff', options), ...useDiffer] : []),
+    ...(differ || major >= 2 ? transfer(differ) : []),
     ...(rebase ? unpackAtOnce : []),
     ...(major < 2 ? formatCri(options) : formatCri3(options)),
   ];
@@ -43,13 +44,14 @@ const proxy = (name: string, type: string, { snapshotter }: ConfigOptions) => [
   `address = ${text(snapshotter)}`,
 ];
 
-const useDiffer = [
-  '[plugins."io.containerd.service.v1.diff-service"]',
-  'default = ["shale-diff"]',
+const useDiffer = ['[plugins."io.containerd.service.v1.diff-service"]', 'default = ["shale-diff"]'];
+
+/** Of the service that pulls for most clients since containerd 2. */
+const transfer = (differ: boolean) => [
   '[[plugins."io.containerd.transfer.v1.local".unpack_config]]',
   `platform = "linux/${process.arch === 'x64' ? 'amd64' : process.arch}"`,
   'snapshotter = "shale"',
-  'differ = "shale-diff"',
+  ...(differ ? ['differ = "shale-diff"'] : []),
 ];
 
 const unpackAtOnce = ['[plugins."io.containerd.transfer.v1.local"]', 'max_concurrent_unpacks = 4'];
