@@ -1,20 +1,11 @@
+import { driverNames } from '../engine/snapshot/driver-settings.ts';
 import type { Option } from './option.ts';
 
 /** The flags that only commands on snapshots and mounts of this machine have. */
 export const hostOptions = {
   driver: {
     kind: 'choice',
-    choices: [
-      'overlayfs',
-      'fuse-overlayfs',
-      'erofs',
-      'squashfs',
-      'btrfs',
-      'zfs',
-      'devmapper',
-      'native',
-      'aufs',
-    ],
+    choices: driverNames,
     help: 'what keeps the snapshots',
     default: 'the first that works here of overlayfs, fuse-overlayfs, btrfs, native; see shale doctor',
   },

@@ -83,6 +83,10 @@ test('what was prepared with a setting, and what is on top of it, is mounted wit
     {
       await using snapshots = await open({ [name]: 'on', volatile: 'on' });
       await snapshots.prepare('two', base);
+      const labels = { 'containerd.io/snapshot.ref': 'a layer' };
+      const [mount] = await snapshots.prepare('layer', base, { labels });
+      assert.ok(mount!.options.includes('metacopy=off') && mount!.options.includes('volatile'));
+      await snapshots.remove('layer');
     }
     await using snapshots = await open();
     await at(await snapshots.mounts('two'), () => {

@@ -1,5 +1,7 @@
 import { knownSettings, type Setting } from '../../snapshot/driver/known-settings.ts';
 
+export { driverNames } from '../../snapshot/driver/known-settings.ts';
+
 /** A setting of one or more drivers, for people: `volatile=off|on`, and what it does. */
 export interface DriverSetting {
   readonly flag: string;

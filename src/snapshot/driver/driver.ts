@@ -2,19 +2,9 @@ import type { WhiteoutForm } from '../../layer/form.ts';
 import type { LayerApplyOptions } from '../apply.ts';
 import type { Mount } from '../mount.ts';
 import type { SnapshotKind, Usage } from '../snapshotter.ts';
+import type { DriverName } from './known-settings.ts';
 
-export const driverNames = [
-  'overlayfs',
-  'fuse-overlayfs',
-  'erofs',
-  'squashfs',
-  'btrfs',
-  'zfs',
-  'devmapper',
-  'native',
-  'aufs',
-] as const;
-export type DriverName = (typeof driverNames)[number];
+export { type DriverName, driverNames } from './known-settings.ts';
 
 /** A snapshot as a driver knows it: numbers, never names. A number is never used again. */
 export interface DriverSnapshot {

@@ -1,5 +1,3 @@
-import type { DriverName } from './driver.ts';
-
 /** What `--driver-option NAME=VALUE` may say to a driver. */
 export type Setting = ChoiceSetting | TextSetting;
 
@@ -42,7 +40,7 @@ const layerFiles = {
   immutable: { choices: ['no', 'yes'], help: 'the immutable flag on committed layers' },
 } as const;
 
-/** The settings of all drivers. */
+/** All drivers, and the settings of each. */
 export const knownSettings = {
   overlayfs: {
     redirect_dir: {
@@ -88,4 +86,7 @@ export const knownSettings = {
   },
   native: {},
   aufs: {},
-} as const satisfies Readonly<Record<DriverName, Readonly<Record<string, Setting>>>>;
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Setting>>>>;
+
+export type DriverName = keyof typeof knownSettings;
+export const driverNames = Object.keys(knownSettings) as readonly DriverName[];

@@ -51,13 +51,17 @@ export class StackedDriver implements Driver {
     mkdirSync(this.#empty, { recursive: true, mode: 0o755 });
   }
 
-  async create({ id, kind, parents }: DriverSnapshot): Promise<void> {
+  async create({ id, kind, parents, purpose }: DriverSnapshot): Promise<void> {
     this.#places.make(id);
     if (kind === 'view') return;
     makeRootDirectory(this.#layer(id), parents[0] === undefined ? undefined : this.#layer(parents[0]));
     mkdirSync(this.#work(id), { mode: 0o711 });
-    if (this.#stacker.features.length === 0) return;
-    keepFeatures(this.#features(id), this.#stacker.features);
+    // A layer of an image has no marks, so that what is on top of it is free to be mounted without.
+    const wanted = this.#stacker.features.filter(
+      feature => purpose === undefined || !markingFeatures.includes(feature),
+    );
+    if (wanted.length === 0) return;
+    keepFeatures(this.#features(id), wanted);
     await syncDirectory(this.#places.at(id));
   }
 
