@@ -3,7 +3,7 @@ import { type ByteString, byteString } from '../tree/index.ts';
 import { HostError } from './error.ts';
 import { findProgram } from './find-program.ts';
 import { closeOnExec } from './inheritance.ts';
-import type { MountAttributes } from './mount.ts';
+import type { MountAttributes } from './mount-attributes.ts';
 import { listMounts } from './mount-point.ts';
 import type { Obstacle } from './namespace-obstacle.ts';
 import { type ProgramResult, runProgram } from './program.ts';

@@ -65,13 +65,13 @@ export { type FileMetadata, type FileOwner, Metadata, shown } from './metadata.t
 export {
   canMount,
   type Filesystem,
-  type MountAttributes,
   type MountParameter,
   mountBind,
   mountFilesystem,
   openFilesystem,
   unmount,
 } from './mount.ts';
+export type { MountAttributes } from './mount-attributes.ts';
 export {
   type MountNamespace,
   openMountNamespace,

@@ -24,6 +24,11 @@ export function plainIoctl(fd: number, request: number, argument: ArrayBufferVie
   return call('ioctl', undefined, fd, request, argument);
 }
 
+/** The same where the argument is a number itself. */
+export function numberIoctl(fd: number, request: number, argument: number): void {
+  call('ioctl', undefined, fd, request, BigInt(argument));
+}
+
 /** Everywhere but on POWER, where sizes are a bit shorter, and directions are a bit each. */
 const isPower = process.arch === 'ppc64';
 const directionUnit = isPower ? 0x2000_0000n : 0x4000_0000n;

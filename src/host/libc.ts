@@ -70,6 +70,19 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   sendto: ['long', 'int', 'const void *', 'size_t', 'int', 'const void *', 'unsigned int'],
 };
 
+/**
+ * Calls that older libcs have no function for, though the kernel has them (glibc before 2.36; musl): by their numbers, which since Linux 5.0 are the
+ * same on all platforms.
+ */
+const numbers: Partial<Readonly<Record<Call, number>>> = {
+  open_tree: 428,
+  move_mount: 429,
+  fsopen: 430,
+  fsconfig: 431,
+  fsmount: 432,
+  mount_setattr: 442,
+};
+
 type Argument = number | bigint | ArrayBufferView | null;
 type Function = ((...parameters: Argument[]) => number) & {
   async(...parameters: [...Argument[], (error: unknown, result: number) => void]): void;
@@ -114,12 +127,20 @@ export function findCall(name: Call): Function | undefined {
   let found: Function | undefined;
   try {
     const [result, ...parameters] = prototypes[name];
-    found = from.handle.func(name, result, parameters);
+    const number = numbers[name];
+    if (number === undefined) found = from.handle.func(name, result, parameters);
+    else found = bindNumber(from.handle.func('syscall', 'long', ['long', ...parameters]), number);
   } catch {
     // musl has no renameat2, glibc before 2.33 no mknod.
   }
   from.functions.set(name, found);
   return found;
+}
+
+function bindNumber(syscall: Function, number: number): Function {
+  return Object.assign((...parameters: Argument[]) => syscall(number, ...parameters), {
+    async: (...parameters: Parameters<Function['async']>) => syscall.async(number, ...parameters),
+  });
 }
 
 /** Calls a function of libc. A negative result, and a function that is missing (ENOSYS), is thrown as Node would. */

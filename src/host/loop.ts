@@ -2,10 +2,12 @@ import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises';
 import { isErrno, wrapErrno } from '../error/index.ts';
 import { HostError } from './error.ts';
-import { plainIoctl } from './ioctl.ts';
+import { numberIoctl, plainIoctl } from './ioctl.ts';
 
 /** linux/loop.h. */
+const LOOP_SET_FD = 0x4c00;
 const LOOP_CLR_FD = 0x4c01;
+const LOOP_SET_STATUS64 = 0x4c04;
 const LOOP_GET_STATUS64 = 0x4c05;
 const LOOP_CONFIGURE = 0x4c0a;
 const LOOP_CTL_GET_FREE = 0x4c82;
@@ -35,7 +37,8 @@ export interface LoopOptions {
 
 /**
  * Puts a loop device under a file, as losetup(8) does. The kernel takes it away when nobody uses it any more (*autoclear*), also after a crash: so
- * mount it, then dispose the handle. HostErrors; `unsupported` where the kernel has no loop devices, or no LOOP_CONFIGURE (before 5.8), `denied`.
+ * mount it, then dispose the handle. HostErrors; `unsupported` where the kernel has no loop devices, `denied`. Before Linux 5.8 a crash
+ * within the call may leave the device.
  */
 export async function attachLoop(
   file: string,
@@ -67,7 +70,7 @@ export async function attachLoop(
 }
 
 /** Attaches the device that is free now; `undefined` if somebody else was faster. */
-function configureFree(config: Uint8Array, mode: number): LoopDevice | undefined {
+function configureFree(config: Buffer, mode: number): LoopDevice | undefined {
   const control = openSync('/dev/loop-control', constants.O_RDWR);
   let path: string;
   try {
@@ -84,7 +87,7 @@ function configureFree(config: Uint8Array, mode: number): LoopDevice | undefined
     throw error;
   }
   try {
-    plainIoctl(device, LOOP_CONFIGURE, config);
+    configure(device, config);
   } catch (error) {
     closeSync(device);
     if (isErrno(error, 'EBUSY')) return undefined;
@@ -99,7 +102,24 @@ function configureFree(config: Uint8Array, mode: number): LoopDevice | undefined
   };
 }
 
-function describe(backing: number, file: string, access: 'read-only' | 'read-write'): Uint8Array {
+/** At once, or in two steps where the kernel knows no other way: it then says that the request is invalid, as it says of a bad file. */
+function configure(device: number, config: Buffer): void {
+  try {
+    plainIoctl(device, LOOP_CONFIGURE, config);
+    return;
+  } catch (error) {
+    if (!isErrno(error, 'EINVAL', 'ENOTTY')) throw error;
+  }
+  numberIoctl(device, LOOP_SET_FD, config.readUInt32LE(0));
+  try {
+    plainIoctl(device, LOOP_SET_STATUS64, config.subarray(8, 8 + infoSize));
+  } catch (error) {
+    plainIoctl(device, LOOP_CLR_FD, null);
+    throw error;
+  }
+}
+
+function describe(backing: number, file: string, access: 'read-only' | 'read-write'): Buffer {
   const config = Buffer.alloc(configSize);
   config.writeUInt32LE(backing, 0);
   const flags = LO_FLAGS_AUTOCLEAR + (access === 'read-only' ? LO_FLAGS_READ_ONLY : 0);
@@ -186,7 +206,7 @@ function explain(error: unknown, file: string): unknown {
   if (isErrno(error, 'ENOTTY', 'ENOSYS', 'EINVAL')) {
     return new HostError('unsupported', `${doing}: the kernel does not know how`, {
       cause: error,
-      hint: 'this takes Linux 5.8, and koffi for the call',
+      hint: 'this takes koffi, for the call',
     });
   }
   if (isErrno(error, 'EPERM', 'EACCES') && (isDevice(error) || !('path' in error))) {

@@ -1,9 +1,12 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type ErrorCode, errnoMessage, isErrno } from '../error/index.ts';
+import { isErrno } from '../error/index.ts';
 import type { ByteString } from '../tree/index.ts';
+import { bindClassic, fitsClassicMount, mountClassic } from './classic-mount.ts';
 import { HostError } from './error.ts';
 import { descriptorPath } from './inheritance.ts';
 import { call, cString, findCall, hasLibc, pathBytes } from './libc.ts';
+import { bitsOf, type MountAttributes } from './mount-attributes.ts';
+import { explainMount } from './mount-error.ts';
 
 /**
  * Mounts by the calls that Linux has for them since 5.2 (fsopen(2) and its sisters), option by option: mount(2) takes all
@@ -29,33 +32,12 @@ const MS_PRIVATE = 2n ** 18n;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 
-/** What is forbidden where something is mounted, whatever the files say: mount_setattr(2). */
-export interface MountAttributes {
-  readonly readOnly?: boolean | undefined;
-  /** setuid, setgid and file capabilities count for nothing. */
-  readonly noSuid?: boolean | undefined;
-  /** Device nodes cannot be opened. */
-  readonly noDevices?: boolean | undefined;
-  readonly noExecution?: boolean | undefined;
-}
-
-const attributeBits = [
-  ['readOnly', 1],
-  ['noSuid', 2],
-  ['noDevices', 4],
-  ['noExecution', 8],
-] as const;
-
-function bitsOf(attributes: MountAttributes): number {
-  return attributeBits.reduce((bits, [name, bit]) => (attributes[name] ? bits + bit : bits), 0);
-}
-
 const readOnly: MountAttributes = { readOnly: true };
 
 /** fsconfig(2) takes values of up to 255 bytes. */
 const longestValue = 255;
 
-/** Whether this libc has the calls; whether the kernel has them, and lets us, only trying tells. */
+/** Whether the calls can be made; whether the kernel has them, and lets us, only trying tells. */
 export function canMount(): boolean {
   return hasLibc() && findCall('fsopen') !== undefined && findCall('move_mount') !== undefined;
 }
@@ -131,21 +113,43 @@ export function openFilesystem(type: string): Filesystem {
   };
 }
 
-/** Mounts a filesystem, for reading if not told otherwise. HostError, with the kernel's own reasons. */
+/**
+ * Mounts a filesystem, for reading if not told otherwise; by mount(2) before Linux 5.2, if it takes the options. HostError, with the kernel's own
+ * reasons.
+ */
 export function mountFilesystem(
   type: string,
   target: ByteString,
   parameters: readonly MountParameter[],
   attributes: MountAttributes = readOnly,
 ): void {
-  using filesystem = openFilesystem(type);
+  let filesystem: Filesystem;
+  try {
+    filesystem = openFilesystem(type);
+  } catch (error) {
+    if (!(error instanceof HostError) || error.detail.errno !== 'ENOSYS') throw error;
+    const [source, options] = joinParameters(parameters);
+    if (options === undefined || !fitsClassicMount(options)) throw error;
+    mountClassic(type, source ?? 'none', target, options, attributes);
+    return;
+  }
+  using _opened = filesystem;
   for (const [key, value] of parameters) filesystem.set(key, value);
   filesystem.mount(target, attributes);
 }
 
+/** As mount(2) has them; no options if a value cannot be said there. */
+function joinParameters(
+  parameters: readonly MountParameter[],
+): readonly [source: ByteString | undefined, options: ByteString | undefined] {
+  const source = parameters.find(([key]) => key === 'source')?.[1];
+  const words = parameters.filter(([key]) => key !== 'source').map(words => words.join('='));
+  return [source, words.some(word => word.includes(',')) ? undefined : words.join(',')];
+}
+
 /**
  * Shows the directory (or file) `source` at `target`, too; with `recursive` what is mounted below it comes along. What is mounted in it later is not seen in
- * `source` (Linux 5.12; before, it is where that is shared). Takes Linux 5.12 if there are attributes. HostError.
+ * `source`. Before Linux 5.12 that takes a moment in which it is there without its attributes. HostError.
  */
 export function mountBind(
   source: ByteString,
@@ -159,7 +163,8 @@ export function mountBind(
     setAttributes(tree, bitsOf(options), deep);
     moveTo(target, tree);
   } catch (error) {
-    throw explainMount(`cannot mount ${source} at ${target}`, error, []);
+    if (isErrno(error, 'ENOSYS')) bindClassic(source, target, options);
+    else throw explainMount(`cannot mount ${source} at ${target}`, error, []);
   } finally {
     if (tree >= 0) closeSync(tree);
   }
@@ -170,11 +175,7 @@ function setAttributes(mount: number, bits: number, deep: number): void {
   const attributes = Buffer.alloc(32);
   attributes.writeBigUInt64LE(BigInt(bits), 0);
   attributes.writeBigUInt64LE(MS_PRIVATE, 16);
-  try {
-    call('mount_setattr', undefined, mount, cString(''), AT_EMPTY_PATH + deep, attributes, attributes.length);
-  } catch (error) {
-    if (bits > 0 || !isErrno(error, 'ENOSYS')) throw error;
-  }
+  call('mount_setattr', undefined, mount, cString(''), AT_EMPTY_PATH + deep, attributes, attributes.length);
 }
 
 function moveTo(target: ByteString, mount: number): void {
@@ -203,46 +204,3 @@ function readMessages(context: number): string[] {
   }
   return messages;
 }
-
-/** A failed call as an error with a code, and the kernel's reasons where it gave some. */
-export function explainMount(doing: string, error: unknown, messages: readonly string[]): unknown {
-  if (!(error instanceof Error) || !('syscall' in error)) return error;
-  const { code: errno = '', errno: number = 0, syscall } = error as NodeJS.ErrnoException;
-  // The first letter: an error, a warning, or information.
-  const reasons = messages.map(message => message.replace(/^[ewi] /, ''));
-  const why = reasons.length > 0 ? reasons.join('; ') : errnoMessage(-number);
-  return new HostError(codes[errno] ?? 'internal', `${doing}: ${why} (${errno})`, {
-    cause: error,
-    detail: { errno, syscall, messages: reasons },
-    ...hints[errno],
-  });
-}
-
-const codes: Readonly<Record<string, ErrorCode>> = {
-  ENODEV: 'unsupported',
-  ENOSYS: 'unsupported',
-  EOPNOTSUPP: 'unsupported',
-  EPERM: 'denied',
-  EACCES: 'denied',
-  ENOENT: 'not-found',
-  ENOTDIR: 'invalid',
-  EINVAL: 'invalid',
-  ENOTBLK: 'unsupported',
-  ELOOP: 'invalid',
-  ENAMETOOLONG: 'invalid',
-  EBUSY: 'conflict',
-  EUCLEAN: 'corrupt',
-  EIO: 'corrupt',
-  EBADMSG: 'corrupt',
-  ENOMEM: 'exhausted',
-  EMFILE: 'exhausted',
-  ENFILE: 'exhausted',
-  ENOSPC: 'exhausted',
-};
-
-const hints: Readonly<Record<string, { readonly hint: string }>> = {
-  ENODEV: { hint: 'this kernel has no such filesystem; load its module, or use another kernel' },
-  ENOSYS: { hint: 'this takes Linux 5.2 and glibc 2.36 or later' },
-  EPERM: { hint: 'mounting takes root (CAP_SYS_ADMIN)' },
-  EACCES: { hint: 'mounting takes root (CAP_SYS_ADMIN)' },
-};
