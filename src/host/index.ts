@@ -63,7 +63,6 @@ export { attachLoop, detachLoop, findLoops, type LoopDevice, type LoopOptions } 
 export { Losses, type LossKind } from './losses.ts';
 export { type FileMetadata, type FileOwner, Metadata, shown } from './metadata.ts';
 export {
-  canMount,
   type Filesystem,
   type MountParameter,
   mountBind,

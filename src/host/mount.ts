@@ -4,7 +4,7 @@ import type { ByteString } from '../tree/index.ts';
 import { bindClassic, fitsClassicMount, mountClassic } from './classic-mount.ts';
 import { HostError } from './error.ts';
 import { descriptorPath } from './inheritance.ts';
-import { call, cString, findCall, hasLibc, pathBytes } from './libc.ts';
+import { call, cString, pathBytes } from './libc.ts';
 import { bitsOf, type MountAttributes } from './mount-attributes.ts';
 import { explainMount } from './mount-error.ts';
 
@@ -36,11 +36,6 @@ const readOnly: MountAttributes = { readOnly: true };
 
 /** fsconfig(2) takes values of up to 255 bytes. */
 const longestValue = 255;
-
-/** Whether the calls can be made; whether the kernel has them, and lets us, only trying tells. */
-export function canMount(): boolean {
-  return hasLibc() && findCall('fsopen') !== undefined && findCall('move_mount') !== undefined;
-}
 
 /** A filesystem that is being described to the kernel. Disposing it forgets what was not mounted. Throws HostErrors with the kernel's own reasons. */
 export interface Filesystem extends Disposable {

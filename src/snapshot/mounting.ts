@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { isErrno } from '../error/index.ts';
 import {
   attachLoop,
-  canMount,
   descriptorPath,
   findBoot,
   fitsClassicMount,
+  HostError,
   identifyProcess,
   isRunning,
   listMountsIn,
@@ -109,22 +109,22 @@ function mountOverlay(target: ByteString, data: readonly string[], attributes: M
     mountClassic('overlay', 'overlay', target, byteString(options), { ...attributes, directory });
     return;
   }
-  if (!canMount()) {
-    throw new SnapshotError(
-      'unsupported',
-      `${lowers.length} lower directories do not fit into one mount here`,
-      {
-        detail: { lowers: lowers.length },
-        hint: 'this takes Linux 6.8 and glibc 2.36 or later, or a shorter --root',
-      },
-    );
+  const parameters = [
+    ...others.map(toParameter),
+    ...lowers.map(lower => ['lowerdir+', byteString(lower)] as const),
+  ];
+  try {
+    mountFilesystem('overlay', target, parameters, attributes);
+  } catch (error) {
+    const errno = error instanceof HostError ? error.detail.errno : undefined;
+    if (errno !== 'ENOSYS' && errno !== 'EINVAL') throw error;
+    const message = `${lowers.length} lower directories do not fit into one mount here: ${(error as HostError).message}`;
+    throw new SnapshotError('unsupported', message, {
+      cause: error,
+      detail: { lowers: lowers.length },
+      hint: 'this takes Linux 6.8 or later, or a shorter --root',
+    });
   }
-  mountFilesystem(
-    'overlay',
-    target,
-    [...others.map(toParameter), ...lowers.map(lower => ['lowerdir+', byteString(lower)] as const)],
-    attributes,
-  );
 }
 
 function sort({ options }: Mount): Sorted {

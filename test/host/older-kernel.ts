@@ -6,11 +6,13 @@ import { createRequire } from 'node:module';
 
 export type MissingCall = keyof typeof calls;
 
-/** By number; of ioctl(2) one request. The numbers of old calls are those of x86-64. */
+/** By number; of ioctl(2) and fsconfig(2) one request. The numbers of old calls are those of x86-64. */
 const calls = {
   fsopen: { number: 430, errno: 38 },
   open_tree: { number: 428, errno: 38 },
   mount_setattr: { number: 442, errno: 38 },
+  // FSCONFIG_SET_STRING, of whatever filesystem: nobody can look at the key.
+  'lowerdir+': { number: 431, request: 1, errno: 22 },
   LOOP_CONFIGURE: { number: 16, request: 0x4c0a, errno: 22 },
 } as const satisfies Readonly<Record<string, { number: number; request?: number; errno: number }>>;
 
@@ -19,6 +21,7 @@ export const missingBefore = {
   '5.2': ['fsopen', 'open_tree', 'mount_setattr', 'LOOP_CONFIGURE'],
   '5.8': ['mount_setattr', 'LOOP_CONFIGURE'],
   '5.12': ['mount_setattr'],
+  '6.8': ['lowerdir+'],
 } as const satisfies Readonly<Record<string, readonly MissingCall[]>>;
 
 /** The reason to skip, or false. */
