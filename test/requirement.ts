@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 
 /** What a test needs beyond Node. */
 export interface Requirements {
@@ -24,9 +25,15 @@ export function requires({ tools = [], root = false, mounts = [] }: Requirements
   }
   if ((root || mounts.length > 0) && process.geteuid?.() !== 0) return 'needs root';
   if (mounts.length > 0 && !mayMount()) return 'needs CAP_SYS_ADMIN, to mount';
+  if (mounts.includes('overlay') && statfsSync(tmpdir()).type === overlayType) {
+    return 'temporary files are on an overlay, on which no other can be written to: set TMPDIR';
+  }
   const unknown = mounts.filter(type => !isMountable(type));
   return unknown.length > 0 && `this kernel has no ${unknown.join(', ')}`;
 }
+
+/** OVERLAYFS_SUPER_MAGIC (linux/magic.h). */
+const overlayType = 0x794c7630;
 
 function isInstalled(tool: string): boolean {
   return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', tool], { stdio: 'ignore' }).status === 0;

@@ -13,6 +13,8 @@ const calls = {
   mount_setattr: { number: 442, errno: 38 },
   // FSCONFIG_SET_STRING, of whatever filesystem: nobody can look at the key.
   'lowerdir+': { number: 431, request: 1, errno: 22 },
+  // Of whatever filesystem: an overlay in a user namespace is meant.
+  mount: { number: 165, errno: 1 },
   LOOP_CONFIGURE: { number: 16, request: 0x4c0a, errno: 22 },
 } as const satisfies Readonly<Record<string, { number: number; request?: number; errno: number }>>;
 
@@ -20,6 +22,7 @@ const calls = {
 export const missingBefore = {
   '5.2': ['fsopen', 'open_tree', 'mount_setattr', 'LOOP_CONFIGURE'],
   '5.8': ['mount_setattr', 'LOOP_CONFIGURE'],
+  '5.11': ['mount', 'mount_setattr'],
   '5.12': ['mount_setattr'],
   '6.8': ['lowerdir+'],
 } as const satisfies Readonly<Record<string, readonly MissingCall[]>>;

@@ -64,9 +64,9 @@ export function makeWhiteoutDevice(place: Place, name: ByteString): void {
     makeNode(place.at(name), 'character', 0, 0);
   } catch (error) {
     if (!isErrno(error, 'EPERM', 'EACCES')) throw error;
-    throw new HostError('denied', 'this user may not make a whiteout (a 0:0 character device)', {
+    throw new HostError('denied', 'a whiteout (a 0:0 character device) may not be made here', {
       cause: error,
-      hint: 'Linux lets every user from 5.8 on; fuse-overlayfs does without',
+      hint: 'Linux lets every user from 5.8 on, but nobody where the directory itself is on an overlay; fuse-overlayfs does without',
     });
   }
 }

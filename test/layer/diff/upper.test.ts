@@ -310,7 +310,7 @@ describe('two directories', { skip }, () => {
   test('a socket, a 0:0 device and a name that marks a deletion', async () => {
     using scratch = pair();
     rmSync(scratch.at('newer/a'));
-    const server = createServer().listen(scratch.at('newer/a'));
+    const server = createServer().listen(scratch.at('newer/a')).unref();
     await new Promise(resolve => server.once('listening', resolve));
     makeNode(scratch.at('newer/c'), 'character', 0, 0);
     const warnings = new Warnings();
