@@ -1,5 +1,6 @@
 import type { Driver, DriverFactory, DriverOptions } from '../driver.ts';
 import {
+  FallbackLowers,
   ImageDriver,
   ImageMounts,
   LayerPlaces,
@@ -28,7 +29,9 @@ export const erofs: DriverFactory = {
     const uppers = new UpperDirectories(places, mounts, diskBytes);
     const plainLowers = new StackedLowers(places, mounts);
     const from = merged === 'auto' ? mergedFrom : merged === 'yes' ? 'always' : 'never';
-    const lowers = new MergedLowers(places, mounts, plainLowers, from);
+    const mergedLowers = new MergedLowers(places, mounts, plainLowers, from);
+    // Merged images have devices, which Linux knows since 5.16.
+    const lowers = merged === 'auto' ? new FallbackLowers(mergedLowers, plainLowers) : mergedLowers;
     const layers = plainLowers;
     return new ImageDriver({ name: 'erofs', places, mounts, uppers, lowers, plainLowers, layers, seal });
   },

@@ -16,7 +16,7 @@ export class FallbackLowers implements LowerDirectories {
     try {
       if (this.#hasFirst) return await this.#first.show(chain, signal);
     } catch (error) {
-      if (!(error instanceof ShaleError) || error.code !== 'unsupported') throw error;
+      if (!isUnknown(error)) throw error;
       this.#hasFirst = false;
     }
     return await this.#second.show(chain, signal);
@@ -34,4 +34,9 @@ export class FallbackLowers implements LowerDirectories {
     this.#first.forget(id);
     this.#second.forget(id);
   }
+}
+
+/** Of a filesystem with features that it does not know the kernel says EINVAL. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof ShaleError && (error.code === 'unsupported' || error.detail.errno === 'EINVAL');
 }
