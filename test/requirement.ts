@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, statfsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 
 /** What a test needs beyond Node. */
 export interface Requirements {
@@ -30,6 +30,16 @@ export function requires({ tools = [], root = false, mounts = [] }: Requirements
   }
   const unknown = mounts.filter(type => !isMountable(type));
   return unknown.length > 0 && `this kernel has no ${unknown.join(', ')}`;
+}
+
+/** The reason to skip what this kernel cannot know yet, or false: `isBeforeLinux('5.14')`. */
+export function isBeforeLinux(least: string): string | false {
+  const [major = 0, minor = 0] = release()
+    .split('.')
+    .map(part => Number.parseInt(part, 10));
+  const [leastMajor = 0, leastMinor = 0] = least.split('.').map(Number);
+  const isOlder = major < leastMajor || (major === leastMajor && minor < leastMinor);
+  return isOlder && `takes Linux ${least}`;
 }
 
 /** OVERLAYFS_SUPER_MAGIC (linux/magic.h). */

@@ -1,7 +1,15 @@
 /** What the settings of overlayfs do, as the kernel has it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ShaleError } from '../../src/error/index.ts';
@@ -9,7 +17,7 @@ import { findMount, unmount } from '../../src/host/index.ts';
 import { listChanges, readUpper, writeChangesLayer } from '../../src/layer/index.ts';
 import { drivers, type Mount, mountAll, Snapshots } from '../../src/snapshot/index.ts';
 import { createScratch } from '../host/scratch.ts';
-import { requires } from '../requirement.ts';
+import { isBeforeLinux, requires } from '../requirement.ts';
 
 const skip = requires({ mounts: ['overlay'], tools: ['getfattr', 'tar'] });
 
@@ -25,7 +33,7 @@ test('metacopy=on: a change of mode copies no data, and its layer has the conten
   const at = async (key: string, parent: string | undefined, work: () => void) => {
     await mountAll(await snapshots.prepare(key, parent), place);
     try {
-      assert.match(findMount(place)!.options, /metacopy=on/);
+      assert.equal(/metacopy=on/.test(findMount(place)!.options), parent !== undefined);
       work();
     } finally {
       unmount(place);
@@ -136,4 +144,34 @@ test('what the kernel would not believe in a user namespace is refused', { skip 
   await assert.rejects(drivers.overlayfs.open({ root: scratch.at('s'), settings }), (error: unknown) => {
     return error instanceof ShaleError && error.code === 'unsupported' && /metacopy/.test(error.message);
   });
+});
+
+test('with any setting, a directory of a layer that was made alone hides nothing of the parent that it is put onto', {
+  skip: skip || isBeforeLinux('5.14'),
+}, async () => {
+  for (const name of ['metacopy', 'redirect_dir'] as const) {
+    using scratch = createScratch();
+    const root = scratch.at('s');
+    const driver = await drivers.overlayfs.open({ root, settings: { [name]: 'on' } });
+    await using snapshots = await Snapshots.open(root, driver);
+    const place = scratch.at('place');
+    mkdirSync(place);
+    for (const file of ['lower', 'upper']) {
+      await mountAll(await snapshots.prepare(`make-${file}`, undefined), place);
+      try {
+        mkdirSync(join(place, 'directory'));
+        writeFileSync(join(place, 'directory', file), '');
+      } finally {
+        unmount(place);
+      }
+    }
+    await snapshots.commit('base', 'make-lower');
+    await snapshots.commit('both', 'make-upper', { parent: 'base' });
+    await mountAll(await snapshots.view('view', 'both'), place);
+    try {
+      assert.deepEqual(readdirSync(join(place, 'directory')).sort(), ['lower', 'upper'], name);
+    } finally {
+      unmount(place);
+    }
+  }
 });

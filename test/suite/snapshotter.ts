@@ -27,6 +27,7 @@ import { describe, test } from 'node:test';
 import { ShaleError } from '../../src/error/index.ts';
 import { unmount } from '../../src/host/index.ts';
 import { type Mount, mountAll, type Snapshotter } from '../../src/snapshot/index.ts';
+import { isBeforeLinux } from '../requirement.ts';
 
 export type Root = { readonly path: string } & Disposable;
 
@@ -389,8 +390,10 @@ export function snapshotterSuite(name: string, candidate: Candidate): void {
       await rejects('not-found', snapshots.commit('both', 'alone', { parent: 'nothing' }));
       await snapshots.commit('both', 'alone', { parent: 'base' });
       assert.equal((await snapshots.stat('both')).parent, 'base');
+      // There the kernel says of new directories that they hide what is below.
+      const hides = isBeforeLinux('5.14') && mounts.some(({ type }) => type === 'overlay');
       await bench.view('both', root =>
-        assert.deepEqual(readdirSync(join(root, 'dir')).sort(), ['lower', 'upper']),
+        assert.deepEqual(readdirSync(join(root, 'dir')).sort(), hides ? ['upper'] : ['lower', 'upper']),
       );
       await rejects('conflict', snapshots.remove('base'));
     });

@@ -19,7 +19,8 @@ import { type StackedDirectories, StackedDriver, type Stacker } from './stacked-
  * whatever is on top of such a layer is mounted with the same.
  *
  * A snapshot without a parent is an overlay over nothing, no bind mount: whoever applies a layer through its mounts then keeps what the
- * layer deletes, and it can be put onto a parent later.
+ * layer deletes, and it can be put onto a parent later. What is made in it through the mount before Linux 5.14 is not fit for that: the kernel marks new directories
+ * in its root as opaque, as if they were to hide what the parent has there.
  */
 class Overlay implements Stacker {
   readonly form: 'overlay' | 'overlay-user';
@@ -31,7 +32,9 @@ class Overlay implements Stacker {
   }
 
   show({ kind, upper, work, lowers, empty, features }: StackedDirectories): readonly Mount[] {
-    const options = ['index=off', ...this.#marks(features)];
+    // Over nothing there is nothing to refer to; and with such features the kernel makes new directories opaque.
+    const marks = this.#marks(lowers.length > 0 ? features : []);
+    const options = ['index=off', ...marks];
     if (kind === 'view') {
       const seen = this.#cut(lowers);
       if (seen.length === 0) return [{ type: 'bind', source: empty, options: ['ro', 'rbind'] }];
