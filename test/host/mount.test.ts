@@ -6,7 +6,7 @@ import { HostError, mountFilesystem } from '../../src/host/index.ts';
 import { listDisk } from '../disk.ts';
 import { newErofsTool, requiresNewErofs } from '../erofs-tools.ts';
 import { mountErofs, mountOverlay } from '../kernel-mount.ts';
-import { requires } from '../requirement.ts';
+import { isBeforeLinux, requires } from '../requirement.ts';
 import { createScratch } from './scratch.ts';
 
 const numbers = Array.from({ length: 500 }, (_, index) => index);
@@ -14,7 +14,7 @@ const numbers = Array.from({ length: 500 }, (_, index) => index);
 const long = 'long-name-'.repeat(20);
 
 test('five hundred layers are one overlay, the newest on top', {
-  skip: requires({ mounts: ['overlay'] }),
+  skip: requires({ mounts: ['overlay'] }) || isBeforeLinux('6.8'),
 }, () => {
   using scratch = createScratch();
   const lowers = numbers.map(number => {
@@ -37,7 +37,7 @@ test('five hundred layers are one overlay, the newest on top', {
 });
 
 test('five hundred devices are one EROFS', {
-  skip: requiresNewErofs() || requires({ mounts: ['erofs'] }),
+  skip: requiresNewErofs() || requires({ mounts: ['erofs'] }) || isBeforeLinux('6.12'),
 }, () => {
   using scratch = createScratch();
   const mkfs = (...words: string[]) => execFileSync(newErofsTool('mkfs.erofs')!, words, { stdio: 'ignore' });
@@ -58,7 +58,7 @@ test('five hundred devices are one EROFS', {
 });
 
 test('a mount that fails says why, in the words of the kernel where it has some', {
-  skip: requires({ mounts: ['erofs', 'overlay'] }),
+  skip: requires({ mounts: ['erofs', 'overlay'] }) || isBeforeLinux('6.12'),
 }, () => {
   using scratch = createScratch();
   const [target, other] = [scratch.at('target'), scratch.at('other')];
