@@ -2,14 +2,23 @@ import { constants } from 'node:os';
 import { getSystemErrorMessage } from 'node:util';
 import { type ErrorCode, ShaleError } from './shale-error.ts';
 
-/** Linux has more than Node knows: of asm-generic/errno.h, which is that of every processor that Node runs on. */
+/**
+ * Linux has more than Node knows, or has words for: of asm-generic/errno.h, which is that of every processor that Node runs on. Of 95 Node has two names, and
+ * words for sockets.
+ */
 const linux: readonly (readonly [number, string, string])[] = [
   [15, 'ENOTBLK', 'block device required'],
+  [35, 'EDEADLK', 'resource deadlock avoided'],
+  [37, 'ENOLCK', 'no locks available'],
   [65, 'ENOPKG', 'package not installed'],
+  [74, 'EBADMSG', 'bad message'],
   [87, 'EUSERS', 'too many users'],
+  [95, 'ENOTSUP', 'operation not supported'],
   [108, 'ESHUTDOWN', 'cannot send after transport endpoint shutdown'],
+  [116, 'ESTALE', 'stale file handle'],
   [117, 'EUCLEAN', 'structure needs cleaning'],
   [121, 'EREMOTEIO', 'remote I/O error'],
+  [122, 'EDQUOT', 'disk quota exceeded'],
   [123, 'ENOMEDIUM', 'no medium found'],
   [124, 'EMEDIUMTYPE', 'wrong medium type'],
   [126, 'ENOKEY', 'required key not available'],
@@ -32,8 +41,9 @@ export function errnoName(errno: number): string {
 
 /** What an errno means, in the kernel's words. */
 export function errnoMessage(errno: number): string {
-  if (own.has(errno)) return getSystemErrorMessage(-errno);
-  return linux.find(([number]) => number === errno)?.[2] ?? `system error ${errno}`;
+  const words = linux.find(([number]) => number === errno)?.[2];
+  if (words !== undefined) return words;
+  return own.has(errno) ? getSystemErrorMessage(-errno) : `system error ${errno}`;
 }
 
 /** What Node calls unknown, in one way or another, has a number all the same. */
@@ -66,10 +76,18 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   EUCLEAN: 'corrupt',
 };
 
+/** Whether a call failed with one of these errnos (of one that has two names, either), or with any that means something. */
 export function isErrno(error: unknown, ...wanted: string[]): error is NodeJS.ErrnoException {
   if (!(error instanceof Error)) return false;
   const code = codeOf(error);
-  return typeof code === 'string' && (wanted.length === 0 ? code in codes : wanted.includes(code));
+  return (
+    typeof code === 'string' &&
+    (wanted.length === 0 ? code in codes : wanted.map(oneName).includes(oneName(code)))
+  );
+}
+
+function oneName(code: string): string {
+  return code === 'EOPNOTSUPP' ? 'ENOTSUP' : code;
 }
 
 /** Turns a system call's failure into a typed error that says what was being done; other errors pass unchanged. */

@@ -18,7 +18,7 @@ export function explainMount(doing: string, error: unknown, messages: readonly s
 const codes: Readonly<Record<string, ErrorCode>> = {
   ENODEV: 'unsupported',
   ENOSYS: 'unsupported',
-  EOPNOTSUPP: 'unsupported',
+  ENOTSUP: 'unsupported',
   EPERM: 'denied',
   EACCES: 'denied',
   ENOENT: 'not-found',

@@ -129,7 +129,7 @@ function mountFiles(
 /** A file is no block device to older kernels; and some filesystems' files they do not read that way. */
 function isForLoop(error: unknown): boolean {
   if (!(error instanceof ShaleError)) return false;
-  return ['ENOTBLK', 'EINVAL', 'EOPNOTSUPP'].includes(String(error.detail.errno));
+  return ['ENOTBLK', 'EINVAL', 'ENOTSUP'].includes(String(error.detail.errno));
 }
 
 /** Takes a lock, however long others hold it. */
