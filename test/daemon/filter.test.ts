@@ -1,5 +1,6 @@
 /** Expectations are those of containerd's own package filters: its documentation and the tests beside it. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { compileFilters } from '../../src/daemon/filter/index.ts';
 import { ShaleError } from '../../src/error/index.ts';
@@ -65,6 +66,19 @@ describe('filters', () => {
   test('one of several is enough, none is no limit', () => {
     assert.deepEqual(matching('name==bar', 'name=="a b"'), [1, 3, 6]);
     assert.deepEqual(matching(), [0, 1, 2, 3, 4, 5, 6]);
+  });
+
+  test('a pattern that takes others for ever is no matter, for the daemon does one thing at a time', () => {
+    const filters = [
+      `name~="${'a?'.repeat(40)}${'a'.repeat(40)}b"`,
+      'name~="^(a|a)*b?c$"',
+      String.raw`name~="\\A(a+)+c?d\\z"`,
+    ];
+    const script = `import { compileFilters } from ${JSON.stringify(new URL('../../src/daemon/filter/index.ts', import.meta.url).href)};
+      for (const filter of ${JSON.stringify(filters)}) console.log(compileFilters([filter])(() => 'a'.repeat(40) + 'x'));`;
+    const options = { encoding: 'utf8', timeout: 20_000 } as const;
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], options);
+    assert.equal(stdout, 'false\nfalse\nfalse\n');
   });
 
   for (const filter of [

@@ -1,3 +1,8 @@
+import { setFlagsFromString } from 'node:v8';
+
+// Go's regular expressions take time in proportion to the text. Those that backtrack for too long here are given to V8's other engine, which does so, too.
+setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
+
 /** Go's names of character classes, as they stand inside brackets. */
 const classes: Readonly<Record<string, string>> = {
   alnum: '0-9A-Za-z',
@@ -22,11 +27,13 @@ const classes: Readonly<Record<string, string>> = {
  */
 export function compilePattern(source: string, reject: (why: string) => Error): RegExp {
   const leading = /^\(\?([ims]+)\)/.exec(source);
+  // That engine knows neither lookaround nor `i`: it has none where there is another word for it.
+  const [start, end] = leading?.[1]?.includes('m') ? ['(?<![\\s\\S])', '(?![\\s\\S])'] : ['^', '$'];
   const translated = source
     .slice(leading?.[0].length ?? 0)
     .replace(/\\Q(.*?)(?:\\E|$)/gs, (_, literal: string) => literal.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
     .replace(/(?<!\\)(?:\\\\)*\\([Az])/g, (text, anchor: string) => {
-      return `${text.slice(0, -2)}${anchor === 'A' ? '(?<![\\s\\S])' : '(?![\\s\\S])'}`;
+      return `${text.slice(0, -2)}${anchor === 'A' ? start : end}`;
     })
     .replace(/\(\?P</g, '(?<')
     .replace(/\[:(\^?)([a-z]+):\]/g, (text, not: string, name: string) => {
