@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
+import { SnapshotError } from '../../src/snapshot/error.ts';
 import { type Fixture, snapshots, startFixture } from './fixture.ts';
+import { MemorySnapshotter } from './memory.ts';
 
 interface Info {
   readonly name: string;
@@ -65,6 +67,20 @@ describe('the snapshots service', () => {
     await prepare(fixture, 'b');
     await fixture.call(snapshots, 'Commit', { name: 'top', key: 'b', parent: 'base' });
     assert.equal((await stat(fixture, 'top')).parent, 'base');
+  });
+
+  test('a driver that knows no rebase is no method that is missing: who is told so says nothing of it', async () => {
+    const snapshotter = new MemorySnapshotter();
+    const why = new SnapshotError('unsupported', 'native cannot put b onto another parent');
+    snapshotter.commit = () => Promise.reject(why);
+    await using fixture = await startFixture({ snapshotter });
+    const refused = (parent: string) =>
+      fixture.call(snapshots, 'Commit', { name: 'top', key: 'b', labels: {}, parent });
+    await assert.rejects(
+      refused('base'),
+      failsWith(status.FAILED_PRECONDITION, /native cannot.*capabilities/),
+    );
+    await assert.rejects(refused(''), failsWith(status.UNIMPLEMENTED, /native cannot/));
   });
 
   test('what the snapshotter refuses has its status', async () => {

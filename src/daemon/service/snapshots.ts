@@ -1,4 +1,5 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ShaleError } from '../../error/index.ts';
 import type { LabelChanges, SnapshotInfo, Snapshotter } from '../../snapshot/snapshotter.ts';
 import { DaemonError } from '../error.ts';
 import { compileFilters } from '../filter/index.ts';
@@ -92,11 +93,14 @@ export class SnapshotsService {
   }
 
   async #commit(request: CommitRequest, { signal }: CallContext): Promise<Empty> {
-    await this.#snapshotter.commit(readKey(request.name, 'name'), readKey(request.key, 'key'), {
-      labels: readLabels(request.labels),
-      parent: readParent(request.parent),
-      signal,
-    });
+    const [name, key] = [readKey(request.name, 'name'), readKey(request.key, 'key')];
+    const labels = readLabels(request.labels);
+    const parent = readParent(request.parent);
+    try {
+      await this.#snapshotter.commit(name, key, { labels, parent, signal });
+    } catch (error) {
+      throw parent === undefined ? error : explainRebase(error);
+    }
     return {};
   }
 
@@ -137,6 +141,16 @@ export class SnapshotsService {
     await this.#snapshotter.cleanup();
     return {};
   }
+}
+
+/** UNIMPLEMENTED would be taken to say that there is no such method, and nobody would be told why. */
+function explainRebase(error: unknown): unknown {
+  if (!(error instanceof ShaleError) || error.code !== 'unsupported') return error;
+  return new DaemonError('conflict', error.message, {
+    cause: error,
+    detail: error.detail,
+    hint: 'take rebase out of the capabilities of this proxy plugin in containerd’s configuration, or use another driver',
+  });
 }
 
 /** What an update changes, by its field mask. All labels without one. DaemonError `invalid` for a field that is fixed. */
