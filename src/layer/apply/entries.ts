@@ -120,7 +120,7 @@ class Applier {
       case 'directory':
         throw this.#reject(`hardlink to ${shown}, which is a directory`);
       case 'nothing':
-        throw this.#reject(`hardlink to ${shown}, which does not exist`);
+        throw this.#rejectMissing(`hardlink to ${shown}, which does not exist`);
     }
   }
 
@@ -150,6 +150,14 @@ class Applier {
 
   #reject(why: string): Error {
     return createRejection(this.#options.layer, this.#entry!.path, why);
+  }
+
+  /** It may well be in a layer below that nobody can see yet. */
+  #rejectMissing(why: string): Error {
+    if (!this.#options.builder.view.isLowerUnknown) return this.#reject(why);
+    return createRejection(this.#options.layer, this.#entry!.path, `${why} in this layer`, {
+      hint: 'if a layer below has it, apply the layers in turn, each onto its parent; containerd’s capability rebase does not',
+    });
   }
 }
 

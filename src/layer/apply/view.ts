@@ -104,6 +104,11 @@ export class View implements Disposable {
     return below === 'unknown' || (below === 'open' && lookAt(this.below!, name) !== undefined);
   }
 
+  /** Whether there may be layers below, of which nothing is known. */
+  get isLowerUnknown(): boolean {
+    return this.#levels[0]!.below === 'unknown';
+  }
+
   /** Whether nobody can tell what stands at a name, for the target says nothing, and what is below is not known. */
   isUnknown(name: ByteString): boolean {
     return this.beneath === 'unknown' && !(this.inTarget && this.#says(name));

@@ -202,6 +202,20 @@ describe('what is below is not known', { skip: needsRoot }, () => {
     assert.ok(readXattrs(scratch.at('upper/e')).has('trusted.overlay.opaque'));
   });
 
+  test('whoever is refused a hardlink to a file below is told that the file may be there, and what to do', async () => {
+    using scratch = createScratch();
+    mkdirSync(scratch.at('root'));
+    const link = createRecord({ type: 'hardlink', path: 'l', linkpath: 'below' });
+    const refusal = async (below: 'nothing' | 'unknown') => {
+      const target = { path: scratch.at('root'), form: 'overlay-user' } as const;
+      return (await applyLayer(piecesOf(archiveOf([link]), 512), target, { below }).catch(
+        error => error,
+      )) as ShaleError;
+    };
+    assert.match((await refusal('unknown')).hint!, /in turn/);
+    assert.equal((await refusal('nothing')).hint, undefined);
+  });
+
   test('a hardlink to a file below is refused', async () => {
     using scratch = createScratch();
     mkdirSync(scratch.at('upper'));
