@@ -4,6 +4,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { isSqlite, openDatabaseFile, SqliteConnection } from '../host/index.ts';
 import { SnapshotError } from './error.ts';
+import { giveReserve, setAsideReserve } from './reserve.ts';
 import { schema, schemaVersion } from './schema.ts';
 
 /** How long to wait for another process's transaction, in milliseconds. All of ours are short. */
@@ -11,15 +12,28 @@ const patience = 60_000;
 
 /** The database of a driver's snapshots, shared with other processes. SnapshotErrors. */
 export class SnapshotDatabase extends SqliteConnection {
+  readonly #path: string;
+
   /** Opens it, and makes it if it is not there. SnapshotError: `unsupported` if a newer Shale made it, `corrupt`, `denied`, `unavailable`, `exhausted`. */
   constructor(path: string) {
-    super(connect(path), error => explain(error, path));
+    super(
+      withReserve(path, () => connect(path)),
+      error => explain(error, path),
+    );
+    this.#path = path;
     try {
-      this.write(() => this.#create(path));
+      this.writeToFree(() => this.#create(path));
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** `write` for what makes room in the end: on a full disk it takes what is set aside. */
+  writeToFree<T>(work: () => T): T {
+    const result = withReserve(this.#path, () => this.write(work));
+    setAsideReserve(this.#path);
+    return result;
   }
 
   #create(path: string): void {
@@ -31,6 +45,15 @@ export class SnapshotDatabase extends SqliteConnection {
       });
     }
     if (version === 0) this.execute(`${schema} PRAGMA user_version = ${schemaVersion};`);
+  }
+}
+
+function withReserve<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof SnapshotError) || error.code !== 'exhausted' || !giveReserve(path)) throw error;
+    return work();
   }
 }
 

@@ -139,7 +139,7 @@ export class Metadata extends SnapshotTree implements Disposable {
 
   /** Takes the key away; the place is to be cleared (`forget`). `conflict` if others are based on it. */
   remove(key: string): number {
-    return this.#database.write(() => {
+    return this.#database.writeToFree(() => {
       this.#release(key);
       const { id } = this.find(key);
       const { state } = this.#database.first('SELECT state FROM snapshot WHERE id = ?', id)!;
@@ -163,14 +163,14 @@ export class Metadata extends SnapshotTree implements Disposable {
 
   /** Its place is cleared: nothing is left of it. */
   forget(id: number): void {
-    this.#database.write(() =>
+    this.#database.writeToFree(() =>
       this.#database.run("DELETE FROM snapshot WHERE id = ? AND state = 'removed'", id),
     );
   }
 
   /** Frees what dead processes were at, and names the places that have to go, children before their parents. */
   abandoned(): Abandoned {
-    return this.#database.write(() => {
+    return this.#database.writeToFree(() => {
       for (const row of this.#database.all('SELECT id, state, owner FROM snapshot WHERE owner IS NOT NULL'))
         this.#releaseRow(row);
       const rows = this.#database.all("SELECT id FROM snapshot WHERE state = 'removed' ORDER BY id DESC");
