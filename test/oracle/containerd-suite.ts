@@ -284,6 +284,19 @@ function defineTests(options: LabOptions): void {
     assert.equal(JSON.parse(await lab.snapshots('info', top)).Labels['containerd.io/snapshot.ref'], top);
   });
 
+  test('the transfer service gets what the cache has, layers below included', {
+    skip: noTransfer,
+  }, async () => {
+    await removeAll();
+    const words = ['--root', lab.file('shale'), '--format', 'none', '--insecure-registry', registry.host];
+    assert.equal((await shale(['pull', ...words, image])).status, 0);
+    await lab.ctr('images', 'pull', '--local=false', '--plain-http', image);
+    assert.deepEqual(await see(await findTop()), expected);
+    assert.equal(await run('cached', 'cat', '/srv/late/file'), 'late\n');
+    assert.equal((await shale(['rm', '--root', lab.file('shale'), image])).status, 0);
+    assert.equal(await run('cached', 'cat', '/srv/late/file'), 'late\n');
+  });
+
   if (options.differ) {
     test('a layer that was damaged in the content store is refused', async () => {
       await removeAll();

@@ -21,7 +21,7 @@ export interface WantedLayer {
 
 /**
  * Makes a committed snapshot of a layer that the cache has, so that nobody has to fetch it: of one of its images the layers up to this one must have the chainID. It is
- * verified as any layer is. False if the cache does not have it.
+ * verified as any layer is. False if the cache does not have it, and of a layer that has others below if nobody says what its parent is.
  */
 export async function findRendered(
   snapshots: Snapshots,
@@ -33,6 +33,8 @@ export async function findRendered(
   const layer = layers.at(-1);
   const location = layer && store.findBlob(layer.digest, layer.size);
   if (layer === undefined || location === undefined) return false;
+  // Who unpacks layers at once names the parents when it commits them; of what is there already it never would, and the layers below were lost.
+  if (parent === undefined && layers.length > 1) return false;
   using lease = store.lease(`snapshot of ${layer.digest}`, [...new Set([layer.digest, layer.diffId])]);
   const { digest, size, diffId, mediaType } = layer;
   const source = { digest, size, diffId, mediaType, annotations: {}, locate: async () => location };
