@@ -10,6 +10,7 @@ import { renderStack } from '../../src/engine/stack/index.ts';
 import { ShaleError } from '../../src/error/index.ts';
 import { unmount } from '../../src/host/index.ts';
 import { drivers, Snapshots } from '../../src/snapshot/index.ts';
+import { Metadata } from '../../src/snapshot/metadata.ts';
 import { listDisk } from '../disk.ts';
 import { fillStack, layoutOf, writeLayers, writeLayout } from '../engine/image.ts';
 import { endBlocks, writeRecord } from '../engine/tar.ts';
@@ -125,6 +126,30 @@ for (const variant of variants) {
     assert.deepEqual(mountedBelow(root), []);
     await using again = await open(root, variant);
     await removeAll(again);
+  });
+
+  test(`${what}: a commit that comes to nothing at its very end leaves the snapshot as it was`, {
+    skip,
+  }, async t => {
+    using scratch = createPlace();
+    await using snapshots = await open(scratch.at('s'), variant);
+    await addLayer(snapshots, '1', undefined, place => writeFileSync(join(place, 'below'), '1'));
+    await withMounted(await snapshots.prepare('active', '1'), place =>
+      writeFileSync(join(place, 'file'), '2'),
+    );
+    const finish = t.mock.method(Metadata.prototype, 'finishCommit', () => {
+      throw new Error('cut short');
+    });
+    await assert.rejects(snapshots.commit('2', 'active'), /cut short/);
+    finish.mock.restore();
+    for (let time = 0; time < 2; time += 1) {
+      await withMounted(await snapshots.mounts('active'), place =>
+        assert.deepEqual(readdirSync(place).sort(), ['below', 'file']),
+      );
+    }
+    await snapshots.commit('2', 'active');
+    assert.match((await listSnapshot(snapshots, '2')).join('\n'), /^\/file /m);
+    await removeAll(snapshots);
   });
 
   test(`${what}: killed while it commits, it has done it or has not (SEED=${seed})`, { skip }, async () => {

@@ -89,8 +89,15 @@ export class LayerPlaces extends Places {
 
   /** It uses nothing any more; returns what it did. */
   letGo(id: number): readonly string[] {
-    const used = [...this.#read(this.at(id, 'uses')), ...this.#read(this.at(id, 'lingering'))];
-    for (const name of ['uses', 'lingering']) rmSync(this.at(id, name), { force: true });
+    const used = [...this.#read(this.at(id, 'uses')), ...this.stopLingering(id)];
+    rmSync(this.at(id, 'uses'), { force: true });
+    return used;
+  }
+
+  /** The same of what it used before it was committed. If that came to nothing in the end, it is still active, and goes on using what it uses. */
+  stopLingering(id: number): readonly string[] {
+    const used = this.#read(this.at(id, 'lingering'));
+    rmSync(this.at(id, 'lingering'), { force: true });
     return used;
   }
 

@@ -30,7 +30,7 @@ export class MountUses {
       : this.#places.list().filter(id => this.#places.isLingering(id));
     this.#hasLookedBack = true;
     this.#lingering.clear();
-    await this.release([...new Set(lingering.flatMap(id => this.#places.letGo(id)))]);
+    await this.release([...new Set(lingering.flatMap(id => this.#places.stopLingering(id)))]);
   }
 
   /** Unmounts what is mounted in these places, unless somebody says that he uses it. */
