@@ -4,13 +4,12 @@ import { call, cString, pathBytes } from './libc.ts';
 import { bitsOf, type MountAttributes } from './mount-attributes.ts';
 import { explainMount } from './mount-error.ts';
 import { findMount, listMountsIn } from './mount-point.ts';
+import { unmount } from './unmount.ts';
 
 const MS_REMOUNT = 32;
 const MS_BIND = 4096;
 const MS_REC = 16384;
 const MS_PRIVATE = 2 ** 18;
-const UMOUNT_NOFOLLOW = 8;
-const MNT_DETACH = 2;
 
 /** What mount(2) takes of options, in bytes, the end's NUL included: a page, of which some architectures have larger ones. */
 const page = 4096;
@@ -77,7 +76,7 @@ export function bindClassic(
       mount('none', place.target, MS_REMOUNT + MS_BIND + bitsOf(all));
     }
   } catch (error) {
-    if (isMounted) call('umount2', target, cString(target), UMOUNT_NOFOLLOW + MNT_DETACH);
+    if (isMounted) unmount(target, { lazily: true });
     throw explainMount(`cannot mount ${source} at ${target}`, error, []);
   }
 }

@@ -68,7 +68,6 @@ export {
   mountBind,
   mountFilesystem,
   openFilesystem,
-  unmount,
 } from './mount.ts';
 export type { MountAttributes } from './mount-attributes.ts';
 export {
@@ -101,6 +100,7 @@ export { type ProgramOptions, type ProgramResult, runProgram } from './program.t
 export { readNames, removeEntry, removeTree } from './remove.ts';
 export { exchangeNames } from './rename.ts';
 export { replaceFile, syncDirectoryNow } from './replace-file.ts';
+export { giveReserve, isDiskFull, setAsideReserve } from './reserve.ts';
 export { findRuntimeRoot } from './runtime-root.ts';
 export { openScratch, type Scratch } from './scratch.ts';
 export { findWatchdogInterval, notifyServiceManager, takeListeners } from './service-manager.ts';
@@ -129,6 +129,7 @@ export { createTemporaryDirectory, type TemporaryDirectory, withTemporaryName } 
 export { readModified, setModified, timestamp } from './time.ts';
 export { registerUnfinished, removeUnfinished } from './unfinished.ts';
 export { connectUnixSocket, listenUnixSocket } from './unix-socket.ts';
+export { unmount } from './unmount.ts';
 export { inUserNamespace } from './user-namespace.ts';
 export { writeAll, writePieces } from './write.ts';
 export { readXattr, readXattrs, removeXattr, setXattr } from './xattr.ts';

@@ -10,7 +10,7 @@ import { explainMount } from './mount-error.ts';
 
 /**
  * Mounts by the calls that Linux has for them since 5.2 (fsopen(2) and its sisters), option by option: mount(2) takes all
- * of them in one page, which neither hundreds of layers nor hundreds of devices fit into. glibc has had them since 2.36.
+ * of them in one page, which neither hundreds of layers nor hundreds of devices fit into. glibc has had functions for them since 2.36, which are not needed.
  */
 
 /** An option by its name, such as `xino`, or with its value, in the order in which the kernel is to see them. */
@@ -26,8 +26,6 @@ const AT_EMPTY_PATH = 0x1000;
 const AT_RECURSIVE = 0x8000;
 const AT_FDCWD = -100;
 const OPEN_TREE_CLONE = 1;
-const UMOUNT_NOFOLLOW = 8;
-const MNT_DETACH = 2;
 const MS_PRIVATE = 2n ** 18n;
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
@@ -175,14 +173,6 @@ function setAttributes(mount: number, bits: number, deep: number): void {
 
 function moveTo(target: ByteString, mount: number): void {
   call('move_mount', target, mount, cString(''), AT_FDCWD, cString(target), MOVE_MOUNT_F_EMPTY_PATH);
-}
-
-/**
- * Unmounts what is mounted at `target` itself. While it is in use that fails with EBUSY; with `lazily` it vanishes from its place
- * at once and goes when its last user does. Throws as `fs` does.
- */
-export function unmount(target: ByteString, { lazily = false }: { readonly lazily?: boolean } = {}): void {
-  call('umount2', target, cString(target), UMOUNT_NOFOLLOW + (lazily ? MNT_DETACH : 0));
 }
 
 /** What the kernel has to say: a message a read, its first letter telling how bad it is. */

@@ -1,10 +1,15 @@
-import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { isSqlite, openDatabaseFile, SqliteConnection } from '../host/index.ts';
+import {
+  giveReserve,
+  isDiskFull,
+  isSqlite,
+  openDatabaseFile,
+  SqliteConnection,
+  setAsideReserve,
+} from '../host/index.ts';
 import { SnapshotError } from './error.ts';
-import { giveReserve, setAsideReserve } from './reserve.ts';
 import { schema, schemaVersion } from './schema.ts';
 
 /** How long to wait for another process's transaction, in milliseconds. All of ours are short. */
@@ -32,7 +37,7 @@ export class SnapshotDatabase extends SqliteConnection {
   /** `write` for what makes room in the end: on a full disk it takes what is set aside. */
   writeToFree<T>(work: () => T): T {
     const result = withReserve(this.#path, () => this.write(work));
-    setAsideReserve(this.#path);
+    setAsideReserve(reserveOf(this.#path));
     return result;
   }
 
@@ -48,11 +53,15 @@ export class SnapshotDatabase extends SqliteConnection {
   }
 }
 
+/** Room beside the database. */
+const reserveOf = (path: string) => `${path}-reserve`;
+
 function withReserve<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof SnapshotError) || error.code !== 'exhausted' || !giveReserve(path)) throw error;
+    if (!(error instanceof SnapshotError) || error.code !== 'exhausted' || !giveReserve(reserveOf(path)))
+      throw error;
     return work();
   }
 }
@@ -92,17 +101,8 @@ function explain(error: unknown, path: string): unknown {
   if (isSqlite(error, 'readOnly', 'cannotOpen'))
     return failure('denied', 'the database of the snapshots cannot be written');
   // What several processes share is made without asking for room: then SQLite knows of an error only.
-  if (isSqlite(error, 'full') || (isSqlite(error, 'inputOutput') && isFull(path)))
+  if (isSqlite(error, 'full') || (isSqlite(error, 'inputOutput') && isDiskFull(dirname(path))))
     return failure('exhausted', 'the disk is full', 'make room');
   if (isSqlite(error, 'inputOutput')) return failure('unavailable', 'the disk under the snapshots fails');
   return failure('internal', error.message);
-}
-
-function isFull(path: string): boolean {
-  try {
-    const { bavail, bsize } = statfsSync(dirname(path));
-    return bavail * bsize < 65_536;
-  } catch {
-    return false;
-  }
 }

@@ -1,12 +1,11 @@
 import { ShaleError } from '../error/index.ts';
-import { replaceFile } from '../host/index.ts';
+import { replaceFile, setAsideReserve } from '../host/index.ts';
 import type { Database } from './database.ts';
 import { wrapStore } from './error.ts';
 import type { Reach } from './failpoint.ts';
 import { ImageTable } from './images.ts';
 import type { Layout } from './layout.ts';
 import { formatLayoutIndex } from './layout-index.ts';
-import { setAsideReserve } from './reserve.ts';
 
 /**
  * The database of a cache, and index.json, which follows from it. A change of images is one transaction that also sets
@@ -93,6 +92,6 @@ export class Catalogue implements Disposable {
 
   [Symbol.dispose](): void {
     this.#database[Symbol.dispose]();
-    setAsideReserve(this.layout);
+    setAsideReserve(this.layout.reserve);
   }
 }

@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { ShaleError } from '../error/index.ts';
+import { isDiskFull } from '../host/reserve.ts';
 import { isSqlite, openDatabaseFile } from '../host/sqlite.ts';
 import { SqliteConnection } from '../host/sqlite-connection.ts';
 import { StoreError } from './error.ts';
-import { isDiskFull } from './reserve.ts';
 import { migrations, schema, schemaVersion } from './schema.ts';
 
 /** How long to wait for another process's transaction, in milliseconds. All of ours are short. */

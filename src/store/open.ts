@@ -1,11 +1,10 @@
 import { ShaleError } from '../error/index.ts';
-import { findDataRoot } from '../host/index.ts';
+import { findDataRoot, giveReserve, isDiskFull } from '../host/index.ts';
 import { Catalogue } from './catalogue.ts';
 import { Database, findDatabase } from './database.ts';
 import { wrapStore } from './error.ts';
 import type { Reach } from './failpoint.ts';
 import { Layout } from './layout.ts';
-import { giveReserve, isDiskFull } from './reserve.ts';
 
 export interface StoreOptions {
   /** The directory of the cache; the user's own (`findDataRoot`) if not given. Created if it is not there. */
@@ -24,13 +23,13 @@ export interface StoreOptions {
 export async function openCatalogue(options: StoreOptions): Promise<Catalogue> {
   const layout = new Layout(options.root ?? findDataRoot());
   const { upkeep = false } = options;
-  if (upkeep && isDiskFull(layout.root)) giveReserve(layout);
+  if (upkeep && isDiskFull(layout.root)) giveReserve(layout.reserve);
   try {
     return await openLayout(layout, options);
   } catch (error) {
     // A quota shows in no other way.
     const isFull = error instanceof ShaleError && error.code === 'exhausted';
-    if (!upkeep || !isFull || !giveReserve(layout)) throw error;
+    if (!upkeep || !isFull || !giveReserve(layout.reserve)) throw error;
     return await openLayout(layout, options);
   }
 }

@@ -1,8 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
 
-// Go's regular expressions take time in proportion to the text. Those that backtrack for too long here are given to V8's other engine, which does so, too.
-setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
-
 /** Go's names of character classes, as they stand inside brackets. */
 const classes: Readonly<Record<string, string>> = {
   alnum: '0-9A-Za-z',
@@ -26,6 +23,8 @@ const classes: Readonly<Record<string, string>> = {
  * classes such as `[[:alpha:]]` are written otherwise. Throws what `reject` makes of the reason.
  */
 export function compilePattern(source: string, reject: (why: string) => Error): RegExp {
+  // Go's take time in proportion to the text. Those that backtrack for too long here are given to V8's other engine, which does so, too.
+  setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
   const leading = /^\(\?([ims]+)\)/.exec(source);
   // That engine knows neither lookaround nor `i`: it has none where there is another word for it.
   const [start, end] = leading?.[1]?.includes('m') ? ['(?<![\\s\\S])', '(?![\\s\\S])'] : ['^', '$'];

@@ -1,31 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeTree } from '../host/index.ts';
-import type { Layout } from './layout.ts';
+import { removeTree } from './remove.ts';
 
-/** Of each file, and how many there are: SQLite's two, index.json's next one, and names that gc moves. */
+/** Of each file, and how many there are: SQLite's two, and others that have to be written, or moved, before anything is freed. */
 const fileBytes = 128 * 1024;
 const fileCount = 4;
 
 /**
- * Sets room aside for the day on which the disk is full: SQLite needs some even to read, and gc has to write before it
- * frees anything. Bytes that no filesystem compresses, and names. Where there is no room for it, it is left out.
+ * Sets room aside, in a directory of its own, for the day on which the disk is full: SQLite needs some even to read, and has to grow before anything is
+ * freed. Bytes that no filesystem compresses, and names. Where there is no room for it, it is left out.
  */
-export function setAsideReserve({ reserve }: Layout): void {
-  if (lstatSync(reserve, { throwIfNoEntry: false }) !== undefined) return;
+export function setAsideReserve(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
   try {
-    mkdirSync(reserve, { mode: 0o700 });
+    mkdirSync(path, { mode: 0o700 });
     for (let number = 0; number < fileCount; number++)
-      writeFileSync(join(reserve, `${number}`), randomBytes(fileBytes), { mode: 0o600 });
+      writeFileSync(join(path, `${number}`), randomBytes(fileBytes), { mode: 0o600 });
   } catch {
-    tryRemove(reserve);
+    tryRemove(path);
   }
 }
 
 /** Gives the room back, to whoever is about to free more; false if there is none. */
-export function giveReserve({ reserve }: Layout): boolean {
-  return lstatSync(reserve, { throwIfNoEntry: false }) !== undefined && tryRemove(reserve);
+export function giveReserve(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined && tryRemove(path);
 }
 
 /** Whether so little is left on the disk, in bytes or in names, that SQLite may fail. A quota may be used up before. */
