@@ -1,6 +1,6 @@
 /** Images by mkfs.erofs, old and new, of a directory that the operating system lists; and what the kernel makes of them. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { bytesSource, type OpenOptions, openErofs } from '../../src/erofs/index.ts';
@@ -74,6 +74,23 @@ function listImage(file: string, options: OpenOptions = {}): Listing {
   return listTree(image.tree(), inode => Buffer.concat([...image.read(inode)]));
 }
 
+/**
+ * `undefined` for an image that `judge`, too, cannot extract: with SEED=87509906 mkfs.erofs 1.8.6 cuts an extent of lz4 short, for its own
+ * fsck.erofs and the kernel as for us. What the judge takes must not be refused.
+ */
+function listUnlessSpoiled(image: string, judge: string): Listing | undefined {
+  try {
+    return listImage(image);
+  } catch (error) {
+    assert.equal((error as { code?: string }).code, 'corrupt');
+    const target = scratch.at('extracted');
+    const { status, stderr } = spawnSync(judge, [`--extract=${target}`, image], { encoding: 'latin1' });
+    run('rm', '-rf', target);
+    if (status === 0 || !/decompress/.test(stderr)) throw error;
+    return undefined;
+  }
+}
+
 const old = [
   '',
   '-x0',
@@ -125,8 +142,20 @@ const recent = [
 ];
 
 const makers = [
-  { name: 'mkfs.erofs of this machine', command: () => 'mkfs.erofs', skip, options: old },
-  { name: 'a recent mkfs.erofs', command: () => newErofsTool('mkfs.erofs')!, skip: skipNew, options: recent },
+  {
+    name: 'mkfs.erofs of this machine',
+    command: () => 'mkfs.erofs',
+    judge: () => 'fsck.erofs',
+    skip,
+    options: old,
+  },
+  {
+    name: 'a recent mkfs.erofs',
+    command: () => newErofsTool('mkfs.erofs')!,
+    judge: () => newErofsTool('fsck.erofs')!,
+    skip: skipNew,
+    options: recent,
+  },
 ];
 for (const tool of makers) {
   for (const flags of tool.options) {
@@ -135,7 +164,10 @@ for (const tool of makers) {
       const image = scratch.at('image');
       run('rm', '-f', image);
       run(tool.command(), ...flags.split(' ').filter(Boolean), image, source);
-      assert.deepEqual(listImage(image), listDisk(source));
+      const shown = listUnlessSpoiled(image, tool.judge());
+      if (shown === undefined)
+        t.diagnostic(`${tool.name} wrote what its own fsck.erofs refuses, and so do we`);
+      else assert.deepEqual(shown, listDisk(source));
     });
   }
   test(`reads an image of ${tool.name} and the device beside it`, { skip: tool.skip }, t => {
