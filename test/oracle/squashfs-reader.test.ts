@@ -1,10 +1,12 @@
 /** Images by squashfs-tools and squashfs-tools-ng, of a directory that the operating system lists. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, utimesSync, writeFileSync } from 'node:fs';
-import { after, test } from 'node:test';
+import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { after, type TestContext, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { bytesSource, openSquashfs } from '../../src/squashfs/index.ts';
 import { createScratch } from '../host/scratch.ts';
+import type { Listing } from '../model/listing.ts';
 import { createRandom, readSeed } from '../model/random.ts';
 import { requires } from '../requirement.ts';
 import { listDisk } from '../squashfs/disk.ts';
@@ -59,18 +61,33 @@ for (const [name, flags] of Object.entries(options)) {
     t.diagnostic(`SEED=${seed}`);
     const image = scratch.at('mksquashfs');
     run('mksquashfs', source, image, '-noappend', '-no-progress', '-quiet', '-b', '8K', ...flags);
-    assert.deepEqual(listImage(readFileSync(image)), listDisk(source));
+    assertReads(t, image, listDisk(source));
   });
 }
 
-test('reads an image of mksquashfs without xattrs', { skip }, () => {
+test('reads an image of mksquashfs without xattrs', { skip }, t => {
+  t.diagnostic(`SEED=${seed}`);
   const image = scratch.at('mksquashfs');
   run('mksquashfs', source, image, '-noappend', '-no-progress', '-quiet', '-b', '8K', '-no-xattrs');
   const withoutXattrs = listDisk(source).map(line =>
     line.replace(/ (user|trusted|security)\.[^ ]*=[0-9a-f]*/g, ''),
   );
-  assert.deepEqual(listImage(readFileSync(image)), withoutXattrs);
+  assertReads(t, image, withoutXattrs);
 });
+
+/**
+ * An image that differs from its directory is one that mksquashfs has spoiled, if unsquashfs reads it as we do. 4.5.1 takes
+ * some sparse files of one size for duplicates where tails are in fragments (with SEED=854623286, for one).
+ */
+function assertReads(t: TestContext, image: string, expected: Listing): void {
+  const read = listImage(readFileSync(image));
+  if (isDeepStrictEqual(read, expected)) return;
+  const unpacked = scratch.at('unpacked');
+  rmSync(unpacked, { recursive: true, force: true });
+  run('unsquashfs', '-no-progress', '-d', unpacked, image);
+  t.diagnostic('mksquashfs wrote something else than the directory');
+  assert.deepEqual(read, listDisk(unpacked));
+}
 
 for (const compressor of ['gzip', 'xz', 'lz4', 'zstd']) {
   test(`reads an image of tar2sqfs: ${compressor}`, { skip }, t => {
