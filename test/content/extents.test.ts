@@ -2,17 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Extent, Extents } from '../../src/content/index.ts';
+import { createRandom, readSeed } from '../model/random.ts';
 
 const length = 40;
 
 test('random runs, in any order and overlapping, against a bitmap', t => {
-  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = readSeed();
   t.diagnostic(`SEED=${seed}`);
-  let state = seed;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const { integer: random } = createRandom(seed);
   for (let round = 0; round < 300; round++) {
     const extents = new Extents();
     const there = new Array<boolean>(length).fill(false);

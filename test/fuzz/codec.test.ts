@@ -12,9 +12,10 @@ import { ZlibInflater } from '../../src/bytes/codec/inflater.ts';
 import { PortableInflater } from '../../src/bytes/codec/portable-inflater.ts';
 import { openIsalInflater } from '../../src/bytes/native/isal.ts';
 import { createRandom, decompress, drain, filter, makeContent } from '../bytes/codec/streams.ts';
+import { readSeed } from '../model/random.ts';
 import { requires } from '../requirement.ts';
 
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const seed = readSeed();
 const content = makeContent(4000, seed);
 const label = `SEED=${seed}`;
 

@@ -13,18 +13,9 @@ import {
   parseTime,
 } from '../../src/oci/index.ts';
 import { Files, host, temporary } from '../archive/fixture.ts';
+import { createRandom, readSeed } from '../model/random.ts';
 
-const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-
-/** Mulberry32: numbers below `limit`, the same for the same seed. */
-function random(state: number) {
-  return (limit: number) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
-  };
-}
+const seed = readSeed();
 
 /** A few bytes changed, removed or repeated. */
 function mutate(bytes: Buffer, below: (limit: number) => number): Buffer {
@@ -67,7 +58,7 @@ async function tame(parse: () => unknown, input: () => string): Promise<void> {
 }
 
 test(`documents and names, damaged (SEED=${seed})`, async () => {
-  const below = random(seed);
+  const { integer: below } = createRandom(seed);
   const files = new Files();
   const image = files.image(['a', 'b'], {
     config: { created: '2020-01-01T00:00:00.5+01:00', history: [{ created_by: 'x' }], variant: 'v3' },
@@ -106,7 +97,7 @@ test(`documents and names, damaged (SEED=${seed})`, async () => {
 });
 
 test(`archives, damaged (SEED=${seed})`, { timeout: 60_000 }, async () => {
-  const below = random(seed + 1);
+  const { integer: below } = createRandom(seed + 1);
   const files = new Files();
   const image = files.image(['a', 'b']);
   const config = [...files.map.keys()].find(name => files.map.get(name)!.includes('diff_ids'))!;

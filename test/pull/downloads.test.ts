@@ -12,6 +12,7 @@ import { type Descriptor, type Digest, parseDigest } from '../../src/oci/index.t
 import { Downloads, type DownloadsOptions } from '../../src/pull/index.ts';
 import type { BlobRange, RegistryClient } from '../../src/registry/index.ts';
 import { openStore, type Store } from '../../src/store/index.ts';
+import { createRandom, readSeed } from '../model/random.ts';
 
 const name = { registry: 'registry.test', repository: 'image' };
 let scratch: string;
@@ -90,13 +91,8 @@ const downloads = (client: Client, options: Partial<DownloadsOptions> = {}) =>
   new Downloads({ connect: client.connect, store, segmentBytes: 5000, retries: 3, ...options });
 
 const noise = (size: number, seed: number) => {
-  const bytes = Buffer.alloc(size);
-  let state = seed;
-  for (let at = 0; at < size; at++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[at] = Math.floor(state / 2 ** 24);
-  }
-  return bytes;
+  const random = createRandom(seed);
+  return Buffer.from(Array.from({ length: size }, () => random.integer(256)));
 };
 
 test('a large blob comes in ranges over several connections, each byte once, and a reader follows', async () => {
@@ -132,13 +128,9 @@ test('the first one asked for has the connections first', async () => {
 });
 
 test('random faults: what arrives is what was asked for, or an error; no byte that is there is written again', async t => {
-  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = readSeed();
   t.diagnostic(`SEED=${seed}`);
-  let state = seed;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const { integer: random } = createRandom(seed);
   let [good, bad] = [0, 0];
   for (let round = 0; round < 25; round++) {
     const client = new Client();

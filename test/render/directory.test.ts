@@ -21,6 +21,7 @@ import {
 } from '../../src/render/directory/index.ts';
 import { type DirectoryInode, type Inode, validateTree } from '../../src/tree/index.ts';
 import { createScratch, needsLinux, needsRoot } from '../host/scratch.ts';
+import { createRandom, readSeed } from '../model/random.ts';
 import { Maker, outline } from './directory-tree.ts';
 
 async function render(path: string, maker: Maker, root: DirectoryInode<Content>): Promise<Warnings> {
@@ -367,13 +368,9 @@ test('a device number that no kernel holds is refused', { skip: needsLinux }, as
 });
 
 test('random trees come back as they went in', { skip: needsRoot || needsLinux }, async t => {
-  const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const seed = readSeed();
   t.diagnostic(`SEED=${seed}`);
-  let state = seed;
-  const below = (limit: number): number => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 1;
-    return Math.floor((state / 2 ** 31) * limit);
-  };
+  const { integer: below } = createRandom(seed);
   for (let round = 0; round < 25; round += 1) {
     using scratch = createScratch();
     const maker = new Maker();
