@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Snapshotter } from '../snapshot/snapshotter.ts';
@@ -79,7 +78,10 @@ export async function start(options: DaemonOptions): Promise<RunningDaemon> {
     await listener[Symbol.asyncDispose]();
     // gRPC's own word that all is done comes too early where it was given its connections.
     server.tryShutdown(() => {});
-    const closed = Promise.all([...connections].map(connection => once(connection, 'close')));
+    // Not `once` of node:events, which rejects when a client breaks off.
+    const closed = Promise.all(
+      [...connections].map(connection => new Promise(resolve => connection.once('close', resolve))),
+    );
     const force = setTimeout(() => {
       for (const connection of connections) connection.destroy();
     }, grace);

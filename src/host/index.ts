@@ -126,7 +126,7 @@ export {
   syncParent,
 } from './sync.ts';
 export { createTemporaryDirectory, type TemporaryDirectory, withTemporaryName } from './temporary.ts';
-export { readModified, setModified, timestamp } from './time.ts';
+export { readClock, readModified, setModified, timestamp } from './time.ts';
 export { registerUnfinished, removeUnfinished } from './unfinished.ts';
 export { connectUnixSocket, listenUnixSocket } from './unix-socket.ts';
 export { unmount } from './unmount.ts';

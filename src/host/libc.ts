@@ -23,6 +23,7 @@ export type Call =
   | 'lseek'
   | 'fcntl'
   | 'ioctl'
+  | 'clock_gettime'
   | 'signal'
   | 'tcgetattr'
   | 'tcsetattr'
@@ -58,6 +59,7 @@ const prototypes: Readonly<Record<Call, readonly [result: string, ...parameters:
   tcsetattr: ['int', 'int', 'int', 'const void *'],
   fcntl: ['int', 'int', 'int', 'int'],
   ioctl: ['int', 'int', 'unsigned long', 'void *'],
+  clock_gettime: ['int', 'int', 'void *'],
   fsopen: ['int', 'const void *', 'unsigned int'],
   fsconfig: ['int', 'int', 'unsigned int', 'const void *', 'const void *', 'int'],
   fsmount: ['int', 'int', 'unsigned int', 'unsigned int'],

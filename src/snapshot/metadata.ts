@@ -1,4 +1,4 @@
-import { identifyProcess, isRunning, type ProcessIdentity, type Row } from '../host/index.ts';
+import { identifyProcess, isRunning, type ProcessIdentity, type Row, readClock } from '../host/index.ts';
 import { SnapshotDatabase } from './database.ts';
 import type { DriverSnapshot } from './driver/driver.ts';
 import { SnapshotError } from './error.ts';
@@ -32,7 +32,7 @@ export class Metadata extends SnapshotTree implements Disposable {
     return this.#database.write(() => {
       this.#requireFree(key);
       const below = parent === undefined ? undefined : this.parentsOf(parent);
-      const now = Date.now();
+      const now = readClock();
       const id = this.#database.insert(
         "INSERT INTO snapshot (key, kind, state, owner, parent, created, updated) VALUES (?, ?, 'making', ?, ?, ?, ?)",
         ...[key, kind, this.#self, below?.id ?? null, now, now],
@@ -113,7 +113,7 @@ export class Metadata extends SnapshotTree implements Disposable {
     this.#database.write(() => {
       // The parent may have been removed meanwhile.
       const below = parent === undefined ? undefined : this.parentsOf(parent);
-      const now = Date.now();
+      const now = readClock();
       const changes = this.#database.run(
         `UPDATE snapshot SET kind = 'committed', state = 'ready', key = name, name = NULL, owner = NULL, updated = ?, size = ?, inodes = ?,
            parent = coalesce(?, parent), created = ? WHERE id = ? AND state = 'committing'`,
@@ -187,7 +187,7 @@ export class Metadata extends SnapshotTree implements Disposable {
           this.#database.run('DELETE FROM label WHERE snapshot = ? AND name = ?', id, name);
         else this.#setLabels(id, { [name]: value });
       }
-      this.#database.run('UPDATE snapshot SET updated = ? WHERE id = ?', Date.now(), id);
+      this.#database.run('UPDATE snapshot SET updated = ? WHERE id = ?', readClock(), id);
       return this.find(key);
     });
   }

@@ -11,6 +11,8 @@ export const schemaVersion = 1;
  * - `committing`: still active; the driver makes it fit to be the committed snapshot `name`, which is taken already.
  * - `removed`: it has no key any more; its place may still be there, or a part of it.
  *
+ * `created` and `updated` are microseconds since 1970.
+ *
  * Whoever finds a row whose owner does not run any more puts it right (`Metadata.abandoned`).
  */
 export const schema = `

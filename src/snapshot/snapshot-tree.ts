@@ -117,8 +117,8 @@ export class SnapshotTree {
         kind: row.kind as SnapshotKind,
         parent: (row.parent as string | null) ?? undefined,
         labels: Object.fromEntries(labels.map(label => [label.name as string, label.value as string])),
-        created: row.created as number,
-        updated: row.updated as number,
+        created: (row.created as number) / 1000,
+        updated: (row.updated as number) / 1000,
       },
       usage: row.size === null ? undefined : { size: row.size as number, inodes: row.inodes as number },
     };

@@ -15,7 +15,7 @@ export interface SnapshotInfo {
   /** The committed snapshot that it is based on; `undefined` of one that began empty. */
   readonly parent: string | undefined;
   readonly labels: Labels;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, to the microsecond. */
   readonly created: number;
   readonly updated: number;
 }

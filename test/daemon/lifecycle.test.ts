@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import http from 'node:http';
+import { createConnection } from 'node:net';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
@@ -79,6 +81,19 @@ describe('stopping', () => {
     const { outcome, signal } = await hold(20);
     assert.notEqual(outcome, 'served');
     assert.equal(signal.aborted, true);
+  });
+});
+
+describe('clients that break off', () => {
+  test('just when the daemon stops: it stops', async () => {
+    await using fixture = await startFixture();
+    const client = createConnection(fixture.socket).pause();
+    await once(client, 'connect');
+    // The greeting of HTTP/2 lies unread in the socket: closed now, the daemon's end of it is reset.
+    await new Promise(done => setTimeout(done, 100));
+    const stopped = fixture.daemon.stop({ grace: 10_000 });
+    client.destroy();
+    await stopped;
   });
 });
 

@@ -6,6 +6,7 @@ import {
   canSyncFilesystem,
   hasLibc,
   makeNode,
+  readClock,
   readModified,
   readXattrs,
   removeXattr,
@@ -30,6 +31,17 @@ test('importing the host loads no native code', () => {
     console.log(JSON.stringify([before, loaded(), host.hasLibc()]));`;
   const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
   assert.deepEqual(JSON.parse(output), [false, hasLibc(), hasLibc()]);
+});
+
+test('the clock has microseconds', { skip }, () => {
+  const before = Date.now();
+  const readings = Array.from({ length: 50 }, readClock);
+  const after = Date.now() + 1;
+  for (const reading of readings) {
+    assert.ok(reading >= before * 1000 && reading <= after * 1000, `${reading} of ${before} to ${after}`);
+    assert.ok(Number.isInteger(reading));
+  }
+  assert.ok(readings.some(reading => reading % 1000 !== 0));
 });
 
 test('times are exact, on symlinks too, before 1970 and after 2038', { skip }, () => {

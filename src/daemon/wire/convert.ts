@@ -52,10 +52,10 @@ export function writeInfo(info: SnapshotInfo): WireInfo {
   };
 }
 
-/** `milliseconds` since 1970, which may have a fraction. */
+/** `milliseconds` since 1970, to the microsecond: a double holds no more. */
 function writeTime(milliseconds: number): WireTime {
   const seconds = Math.floor(milliseconds / 1000);
-  return { seconds, nanos: Math.floor((milliseconds - seconds * 1000) * 1e6) };
+  return { seconds, nanos: Math.round((milliseconds - seconds * 1000) * 1000) * 1000 };
 }
 
 export function writeMounts(mounts: readonly Mount[]): readonly WireMount[] {

@@ -43,8 +43,9 @@ export function streamTarget(stream: Writable, path: string): TarTarget {
     async write(chunk) {
       check();
       // The stream keeps what it is given until it is written, and the caller uses its buffer again.
+      // An error ends the wait, too, and is the check's to tell.
       if (!stream.write(Buffer.from(chunk)))
-        await Promise.race([once(stream, 'drain'), once(stream, 'close')]);
+        await Promise.race([once(stream, 'drain'), once(stream, 'close')]).catch(() => {});
       check();
     },
     async commit() {
