@@ -34,6 +34,11 @@ export interface TableOptions {
   readonly exportable?: boolean;
   /** Whether the data was stored without duplicates; true when absent. Only told. */
   readonly deduplicated?: boolean;
+  /**
+   * Writes a table of xattrs where no inode has any, too. Without one Linux answers listxattr(2) with EOPNOTSUPP, as of a
+   * filesystem that knows no xattrs, which programs that compare trees take for a failure (containerd's differ).
+   */
+  readonly alwaysXattrs?: boolean;
   readonly warnings: Warnings;
 }
 
@@ -71,6 +76,7 @@ export function writeTables(
   const idWriter = new MetadataWriter(compressor);
   ids.write(idWriter);
   const idTable = writeLookupTable(output, idWriter);
+  if (options.alwaysXattrs) xattrs.fill();
   const xattrTable = xattrs.isEmpty ? undefined : xattrs.write(output);
 
   const bytes = new Uint8Array(superblock.size);

@@ -71,6 +71,7 @@ export class TreeImage implements AsyncDisposable {
       const modificationTime = newest(tree);
       const superblock = writeTables(tables, placed, fragments, {
         ...{ compression, level, compressor, blockSize, modificationTime, warnings },
+        alwaysXattrs: true,
       });
       // Data that was taken back may reach further than what was written last.
       output.truncate(tables.position);

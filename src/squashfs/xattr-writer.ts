@@ -63,6 +63,13 @@ export class XattrWriter {
     return index;
   }
 
+  /** Stores a set that no inode has, if there is none at all: a table without sets is damage to the kernel. */
+  fill(): void {
+    if (!this.isEmpty) return;
+    this.#sets.set('', 0);
+    this.#store([{ type: xattrPrefixes.indexOf('trusted.'), name: 'nobody', value: new Uint8Array(0) }]);
+  }
+
   get isEmpty(): boolean {
     return this.#sets.size === 0;
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { call, cString } from '../../src/host/libc.ts';
 import type { SquashfsCompression } from '../../src/squashfs/index.ts';
 import { validateTree } from '../../src/tree/index.ts';
 import { createScratch } from '../host/scratch.ts';
@@ -75,6 +76,24 @@ for (const compression of compressions) {
     });
   });
 }
+
+test('where nothing has xattrs the kernel lists none, or refuses if there is no table of them', {
+  skip: requires({ tools: ['unsquashfs'], mounts: ['squashfs'] }),
+}, () => {
+  using scratch = createScratch();
+  const tree = directory({ file: file('content') });
+  const list = (image: string) =>
+    mounted(image, root => call('llistxattr', root, cString(root), Buffer.alloc(100), 100));
+  for (const compression of compressions) {
+    const image = scratch.at(compression);
+    writeFileSync(image, buildImage(tree, { compression, alwaysXattrs: true }));
+    assert.equal(list(image), 0);
+    run('unsquashfs', '-no-progress', '-d', scratch.at(`${compression}.out`), image);
+    assert.deepEqual(listDisk(scratch.at(`${compression}.out`)), listSample(tree));
+  }
+  writeFileSync(scratch.at('plain'), buildImage(tree));
+  assert.throws(() => list(scratch.at('plain')), { code: 'ENOTSUP' });
+});
 
 test('sqfs2tar makes a tar of the same tree', {
   skip: requires({ tools: ['sqfs2tar', 'tar'], root: true }),

@@ -33,6 +33,7 @@ export interface ImageOptions {
   readonly exportable?: boolean;
   readonly warnings?: Warnings;
   readonly modificationTime?: number;
+  readonly alwaysXattrs?: boolean;
 }
 
 const plainBlock = 0x1000000;
@@ -45,6 +46,7 @@ export function buildImage(root: Sample, options: ImageOptions = {}): Buffer {
     blockSize = 4096,
     exportable = true,
     modificationTime = 1_600_000_000,
+    alwaysXattrs = false,
   } = options;
   const compressor = compression === 'none' ? undefined : createBlockCompressor(compression, level);
   const chunks: Buffer[] = [Buffer.alloc(superblockSize)];
@@ -114,6 +116,7 @@ export function buildImage(root: Sample, options: ImageOptions = {}): Buffer {
     modificationTime,
     exportable,
     deduplicated: false,
+    alwaysXattrs,
     warnings: options.warnings ?? new Warnings(),
   });
   compressor?.close();

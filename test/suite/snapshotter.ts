@@ -26,6 +26,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ShaleError } from '../../src/error/index.ts';
 import { readClock, unmount } from '../../src/host/index.ts';
+import { call, cString } from '../../src/host/libc.ts';
 import { type Mount, mountAll, type Snapshotter } from '../../src/snapshot/index.ts';
 import { isBeforeLinux } from '../requirement.ts';
 
@@ -295,6 +296,16 @@ export function snapshotterSuite(name: string, candidate: Candidate): void {
         assert.equal(statSync(join(root, 'empty')).size, 0);
       });
       await bench.view('one', root => assert.equal(statSync(join(root, 'cut')).size, 9000));
+    });
+
+    // EOPNOTSUPP, as squashfs may answer, is a failure to containerd's differ, and to others who compare trees.
+    each('xattrs can be listed where there are none', async bench => {
+      await bench.layer('one', undefined, root => writeFileSync(join(root, 'file'), '1'));
+      await bench.layer('two', 'one', root => writeFileSync(join(root, 'more'), '2'));
+      const list = (path: string) => call('llistxattr', path, cString(path), Buffer.alloc(1000), 1000);
+      await bench.view('two', root => {
+        for (const name of ['.', 'file', 'more']) assert.ok(list(join(root, name)) >= 0);
+      });
     });
 
     each('hardlinks of one layer are one file', async bench => {
