@@ -72,12 +72,26 @@ function connect(path: string): DatabaseSync {
   let connection: DatabaseSync | undefined;
   try {
     connection = openDatabaseFile(url, patience);
+    keepLog(connection);
     // FULL: in WAL mode a commit is otherwise durable only at the next checkpoint.
-    connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+    connection.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
     return connection;
   } catch (error) {
     connection?.close();
     throw explain(error, path);
+  }
+}
+
+/** WAL mode. SQLite does not wait for others where a new file gets it: of several that make it at once, one is told that it is busy. */
+function keepLog(connection: DatabaseSync): void {
+  for (const end = performance.now() + patience; ; ) {
+    try {
+      connection.exec('PRAGMA journal_mode = WAL');
+      return;
+    } catch (error) {
+      if (!isSqlite(error, 'busy') || performance.now() > end) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
   }
 }
 
