@@ -131,5 +131,6 @@ export { registerUnfinished, removeUnfinished } from './unfinished.ts';
 export { connectUnixSocket, listenUnixSocket } from './unix-socket.ts';
 export { unmount } from './unmount.ts';
 export { inUserNamespace } from './user-namespace.ts';
+export { waitForLock } from './wait-for-lock.ts';
 export { writeAll, writePieces } from './write.ts';
 export { readXattr, readXattrs, removeXattr, setXattr } from './xattr.ts';

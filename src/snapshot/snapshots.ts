@@ -1,7 +1,8 @@
-import { mkdirSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { wrapErrno } from '../error/index.ts';
-import { throwIfAborted } from '../host/index.ts';
+import { type FileLock, throwIfAborted, tryLock, waitForLock } from '../host/index.ts';
 import { applyLayer, type LayerApplyOptions } from './apply.ts';
 import type { ChangeSource, Driver, LayerFile } from './driver/driver.ts';
 import { SnapshotError } from './error.ts';
@@ -125,6 +126,8 @@ export class Snapshots implements Snapshotter {
     // Asked before the rows are read: what is made from now on has a row by then.
     const places = (await this.driver.list?.()) ?? [];
     clearScratch(this.#root);
+    for (const name of readdirSync(this.#root))
+      if (nameLock.test(name)) tryLock(join(this.#root, name))?.remove();
     // One that cannot be cleared, since something is mounted in it, keeps nobody from clearing the others.
     const failures: unknown[] = [];
     let pending: readonly number[] = this.#open().abandoned().removed;
@@ -147,6 +150,13 @@ export class Snapshots implements Snapshotter {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /**
+   * Held by whoever makes something that is to be committed as `name`: others wait, so that it is made once. To be removed. HostErrors.
+   */
+  lockName(name: string, signal?: AbortSignal): Promise<FileLock> {
+    return waitForLock(join(this.#root, `${hash('sha256', name)}.lock`), { signal });
   }
 
   /**
@@ -237,6 +247,9 @@ export class Snapshots implements Snapshotter {
     throw new SnapshotError('unavailable', 'the snapshotter is closed');
   }
 }
+
+/** A file of `lockName`. */
+const nameLock = /^[0-9a-f]{64}\.lock$/;
 
 function requireKey(key: string): void {
   if (key !== '' && !key.includes('\0')) return;

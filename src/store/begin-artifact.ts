@@ -1,10 +1,9 @@
-import type { FileLock } from '../host/index.ts';
+import { type FileLock, waitForLock } from '../host/index.ts';
 import { findArtifact, type StoredArtifact } from './artifact.ts';
 import { type ArtifactDraft, createArtifact } from './artifact-draft.ts';
 import { type ArtifactKey, formatArtifactKey, subjectDigest } from './artifact-key.ts';
 import type { Catalogue } from './catalogue.ts';
 import { wrapStore } from './error.ts';
-import { waitForLock } from './waiting.ts';
 
 /**
  * Begins to make the artifact of a key, alone. Waits while somebody else does, here or in another process; the artifact,

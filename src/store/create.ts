@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import { type FileLock, replaceFile, syncDirectoryNow } from '../host/index.ts';
+import { type FileLock, replaceFile, syncDirectoryNow, waitForLock } from '../host/index.ts';
 import type { Catalogue } from './catalogue.ts';
 import { Database, findDatabase } from './database.ts';
 import { StoreError } from './error.ts';
@@ -8,7 +8,6 @@ import { ensureDirectory, type Layout } from './layout.ts';
 import { formatLayoutIndex } from './layout-index.ts';
 import { rebuildDatabase } from './recovery.ts';
 import { createRoot } from './root.ts';
-import { waitForLock } from './waiting.ts';
 
 /** Makes the cache where there is none, or its database where that is lost or damaged, unless another process has just done so. */
 export async function ensureDatabase(

@@ -10,14 +10,21 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { type BlobLocation, type Extent, Extents } from '../content/index.ts';
-import { type FileLock, findBoot, startWriteback, syncFile, syncParent, writeAll } from '../host/index.ts';
+import {
+  type FileLock,
+  findBoot,
+  startWriteback,
+  syncFile,
+  syncParent,
+  waitForLock,
+  writeAll,
+} from '../host/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { findBlob } from './blob.ts';
 import { StoreError, wrapStore } from './error.ts';
 import type { Reach } from './failpoint.ts';
 import { formatIngestState, readIngestState, stateBytes } from './ingest-state.ts';
 import { ensureDirectory, type Layout } from './layout.ts';
-import { waitForLock } from './waiting.ts';
 
 /** After so many bytes the state is written again: what a killed process loses at most. */
 const stateStep = 1024 * 1024;

@@ -42,13 +42,14 @@ export async function findRendered(
     name: `${namespace}/rendered/${chainId} on ${parent ?? 'nothing'}`,
     ...{ parent, diffId, labels: wanted.labels },
   };
-  await unpackLayer(snapshots, place, async key => {
+  const apply = async (key: string) => {
     const limits = createLimits();
     const kept = new KeptLayers(snapshots, store, layers, limits);
     if (await kept.adopt(layers.length - 1, key, signal)) return;
     await using archives = new LayerArchives([[0, source]], { limits, signal });
     await snapshots.apply(key, archives.open(0, source), { limits, signal });
-  });
+  };
+  await unpackLayer(snapshots, place, apply, signal);
   lease.release();
   return true;
 }

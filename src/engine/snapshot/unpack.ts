@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import type { ImageLayer } from '../../archive/index.ts';
 import { ShaleError } from '../../error/index.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../../host/index.ts';
@@ -56,11 +57,13 @@ async function unpackLayers(
   for (const [position, layer] of missing) {
     const [name, parent] = [chain[position]!, chain[position - 1]];
     let wasRead = false;
-    const made = await unpackLayer(snapshots, { name, parent, diffId: layer.diffId }, async key => {
+    const place = { name, parent, diffId: layer.diffId };
+    const apply = async (key: string) => {
       if (await kept.layers?.adopt(position, key, signal)) return;
       await snapshots.apply(key, archives.open(position, layer), { limits, warnings, signal });
       wasRead = true;
-    });
+    };
+    const made = await unpackLayer(snapshots, place, apply, signal);
     if (!made) continue;
     if (wasRead) layer.verified?.();
     unpacked += 1;
@@ -96,6 +99,9 @@ async function openKept(
   return { ...(layers && { layers }), [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
+/** Milliseconds between two attempts. */
+const interval = 50;
+
 /** A layer to be unpacked: `name` is its chainID, `parent` that of the layer below. */
 export interface LayerPlace {
   readonly name: string;
@@ -104,8 +110,31 @@ export interface LayerPlace {
   readonly labels?: Readonly<Record<string, string>>;
 }
 
-/** Makes a committed snapshot of a layer; false if somebody else was faster. Nothing is left after a failure. */
+/**
+ * Makes a committed snapshot of a layer, unless it is there. Waits while somebody else does, here or in another process; false if they have made it. Nothing is left
+ * after a failure.
+ */
 export async function unpackLayer(
+  snapshots: Snapshots,
+  place: LayerPlace,
+  apply: (key: string) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  for (;;) {
+    const lock = await snapshots.lockName(place.name, signal);
+    try {
+      if (await isThere(snapshots, place.name)) return false;
+      if (await tryUnpack(snapshots, place, apply)) return true;
+    } finally {
+      lock.remove();
+    }
+    // A filesystem without locks, and somebody else is just committing it.
+    await setTimeout(interval);
+  }
+}
+
+/** False if the name is taken. */
+async function tryUnpack(
   snapshots: Snapshots,
   { name, parent, diffId, labels: more = {} }: LayerPlace,
   apply: (key: string) => Promise<void>,
@@ -141,7 +170,12 @@ function passUnlessGone(error: unknown): void {
 
 async function isThere(snapshots: Snapshots, name: string): Promise<boolean> {
   try {
-    return (await snapshots.stat(name)).kind === 'committed';
+    const { kind } = await snapshots.stat(name);
+    if (kind === 'committed') return true;
+    throw new ShaleError('conflict', `the snapshot ${name} is no layer, but has the name of one`, {
+      detail: { key: name, kind },
+      hint: 'remove it',
+    });
   } catch (error) {
     if (error instanceof ShaleError && error.code === 'not-found') return false;
     throw error;

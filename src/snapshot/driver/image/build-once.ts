@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { waitForLock } from './image-mounts.ts';
+import { waitForLock } from '../../../host/index.ts';
 import { settle } from './settle.ts';
 
 /**
@@ -12,7 +12,7 @@ export async function buildOnce(
   signal?: AbortSignal,
 ): Promise<void> {
   if (existsSync(path)) return;
-  const lock = await waitForLock(`${path}.lock`, signal);
+  const lock = await waitForLock(`${path}.lock`, { signal });
   try {
     if (existsSync(path)) return;
     const draft = `${path}.new`;

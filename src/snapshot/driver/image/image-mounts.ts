@@ -1,16 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { isErrno, ShaleError, wrapErrno } from '../../../error/index.ts';
-import {
-  attachLoop,
-  type FileLock,
-  listMounts,
-  mountFilesystem,
-  throwIfAborted,
-  tryLock,
-  unmount,
-} from '../../../host/index.ts';
+import { attachLoop, listMounts, mountFilesystem, unmount, waitForLock } from '../../../host/index.ts';
 import { byteString } from '../../../tree/index.ts';
 
 /** A filesystem in a file, and where it is to be mounted. */
@@ -28,8 +19,6 @@ export interface ImageMount {
 /** How the kernel is given files: `file` as they are, which it takes of EROFS since 6.12; `loop` through loop devices; `auto` the first, else the second. */
 export type Backing = 'auto' | 'file' | 'loop';
 
-const pause = 3;
-
 /**
  * The mounts that a driver keeps below its root, for all processes that work there. They are made when they are needed and are not there (after a reboot, say), and
  * taken away when they are not needed any more: with the file `lock` held, so that nobody takes away what another has just found.
@@ -46,7 +35,7 @@ export class ImageMounts {
   /** Mounts those that are not mounted. HostErrors. */
   async ensure(wanted: readonly ImageMount[], signal?: AbortSignal): Promise<void> {
     if (wanted.length === 0) return;
-    using _lock = await waitForLock(join(this.#root, 'lock'), signal);
+    using _lock = await waitForLock(join(this.#root, 'lock'), { signal });
     const mounted = new Set(listMounts().map(({ target }) => target));
     for (const mount of wanted) if (!mounted.has(byteString(mount.target))) await this.#mount(mount);
   }
@@ -130,19 +119,4 @@ function mountFiles(
 function isForLoop(error: unknown): boolean {
   if (!(error instanceof ShaleError)) return false;
   return ['ENOTBLK', 'EINVAL', 'ENOTSUP'].includes(String(error.detail.errno));
-}
-
-/** Takes a lock, however long others hold it. */
-export async function waitForLock(path: string, signal?: AbortSignal): Promise<FileLock> {
-  for (;;) {
-    throwIfAborted(signal);
-    let lock: FileLock | undefined;
-    try {
-      lock = tryLock(path);
-    } catch (error) {
-      throw wrapErrno(error, `cannot lock ${path}`);
-    }
-    if (lock !== undefined) return lock;
-    await setTimeout(pause);
-  }
 }
