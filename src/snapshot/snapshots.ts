@@ -69,7 +69,13 @@ export class Snapshots implements Snapshotter {
     const { id, info, usage } = this.#open().find(key);
     if (usage !== undefined) return usage;
     if (info.kind === 'view') return { size: 0, inodes: 0 };
-    return await this.driver.usage(this.#metadata.describe(id, info.kind));
+    try {
+      return await this.driver.usage(this.#metadata.describe(id, info.kind));
+    } catch (error) {
+      // Was it removed while it was measured, it is not there.
+      this.#open().find(key);
+      throw error;
+    }
   }
 
   async mounts(key: string): Promise<readonly Mount[]> {

@@ -52,11 +52,9 @@ export async function collectUnpacked(
     for (const info of all.reverse()) {
       if (!isUnpacked(info)) continue;
       const { key, parent, updated } = info;
-      const item = {
-        kind: 'snapshot' as const,
-        name: `${driver} ${key}`,
-        bytes: (await snapshots.usage(key)).size,
-      };
+      const bytes = await measure(snapshots, key);
+      if (bytes === undefined) continue;
+      const item = { kind: 'snapshot' as const, name: `${driver} ${key}`, bytes };
       const reason = wanted.has(key)
         ? 'of an image'
         : (parents.get(key) ?? 0) > 0
@@ -84,8 +82,10 @@ export async function measureSnapshots(
     await using snapshots = await openIfUsable(root, driver);
     if (snapshots === undefined) continue;
     for await (const { key } of snapshots.walk()) {
+      const size = await measure(snapshots, key);
+      if (size === undefined) continue;
       count += 1;
-      bytes += (await snapshots.usage(key)).size;
+      bytes += size;
     }
   }
   const { removed } = await collectUnpacked(root, images, { dryRun: true });
@@ -96,13 +96,23 @@ function isUnpacked({ key, kind, labels: all }: SnapshotInfo): boolean {
   return kind === 'committed' && all[labels.diffId] !== undefined && /^sha256:[0-9a-f]{64}$/.test(key);
 }
 
-/** False if somebody has begun to use it meanwhile. */
+/** In bytes; `undefined` of one that somebody has removed meanwhile. */
+async function measure(snapshots: Snapshots, key: string): Promise<number | undefined> {
+  try {
+    return (await snapshots.usage(key)).size;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** False if somebody has begun to use it meanwhile, or has removed it. */
 async function remove(snapshots: Snapshots, key: string): Promise<boolean> {
   try {
     await snapshots.remove(key);
     return true;
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'conflict') return false;
+    if (['conflict', 'not-found'].includes(String((error as { code?: unknown }).code))) return false;
     throw error;
   }
 }

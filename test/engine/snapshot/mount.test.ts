@@ -9,8 +9,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { test } from 'node:test';
-import { collectUnpacked } from '../../../src/engine/snapshot/gc.ts';
+import { mock, test } from 'node:test';
+import { collectUnpacked, measureSnapshots } from '../../../src/engine/snapshot/gc.ts';
 import { labels } from '../../../src/engine/snapshot/label.ts';
 import {
   cleanSnapshots,
@@ -24,6 +24,7 @@ import { findMounted } from '../../../src/engine/snapshot/mounted.ts';
 import { openSnapshots } from '../../../src/engine/snapshot/open.ts';
 import { umountImage, umountLeft } from '../../../src/engine/snapshot/umount.ts';
 import { identifyProcess, listMountsIn, unmount } from '../../../src/host/index.ts';
+import { Snapshots } from '../../../src/snapshot/index.ts';
 import { layer, writeImage } from '../../cli/fixture.ts';
 import { createScratch } from '../../host/scratch.ts';
 import { requires } from '../../requirement.ts';
@@ -252,4 +253,26 @@ test('what a killed process has unpacked of a layer goes with the next clearing 
     const keys = (await listSnapshots({ root })).map(({ key }) => key);
     assert.ok(keys.includes(`running ${round}`) && !keys.includes(`killed ${round}`));
   }
+});
+
+test('snapshots that go while they are measured count for nothing', async () => {
+  using scratch = createScratch();
+  const root = scratch.at('root');
+  await using snapshots = await openSnapshots({ root, driver: 'native' });
+  for (const key of ['one', 'two', 'three']) await snapshots.prepare(key, undefined);
+  const { usage } = Snapshots.prototype;
+  const { driver } = snapshots;
+  const measured = driver.usage.bind(driver);
+  driver.usage = async described => {
+    await snapshots.remove('one');
+    return await measured(described);
+  };
+  await assert.rejects(snapshots.usage('one'), { code: 'not-found' });
+  // Gone between the list and the question.
+  const other = mock.method(Snapshots.prototype, 'usage', async function (this: Snapshots, key: string) {
+    if (key === 'two') await this.remove(key);
+    return await usage.call(this, key);
+  });
+  assert.equal((await measureSnapshots(root, [])).count, 1);
+  other.mock.restore();
 });
