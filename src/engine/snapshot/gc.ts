@@ -1,5 +1,7 @@
+import { ShaleError } from '../../error/index.ts';
 import { chainIds, type Digest } from '../../oci/index.ts';
 import type { SnapshotInfo, Snapshots } from '../../snapshot/index.ts';
+import { isGone } from './gone.ts';
 import { labels } from './label.ts';
 import { openIfUsable } from './mounted.ts';
 import { usedDrivers } from './open.ts';
@@ -101,7 +103,7 @@ async function measure(snapshots: Snapshots, key: string): Promise<number | unde
   try {
     return (await snapshots.usage(key)).size;
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'not-found') return undefined;
+    if (isGone(error)) return undefined;
     throw error;
   }
 }
@@ -112,7 +114,7 @@ async function remove(snapshots: Snapshots, key: string): Promise<boolean> {
     await snapshots.remove(key);
     return true;
   } catch (error) {
-    if (['conflict', 'not-found'].includes(String((error as { code?: unknown }).code))) return false;
+    if (isGone(error) || (error instanceof ShaleError && error.code === 'conflict')) return false;
     throw error;
   }
 }

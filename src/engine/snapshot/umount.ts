@@ -4,6 +4,7 @@ import type { Snapshots } from '../../snapshot/index.ts';
 import { byteString, printable } from '../../tree/index.ts';
 import type { CacheOptions } from '../options.ts';
 import { hasChanges, openSnapshotChanges } from './changes.ts';
+import { isThere, passIfGone } from './gone.ts';
 import { cleanSnapshots } from './manage.ts';
 import { forgotten, isOnTop } from './mount-state.ts';
 import { findMounted, type MountedImage, openUsed } from './mounted.ts';
@@ -43,7 +44,12 @@ export async function umountLeft(request: UmountRequest = {}): Promise<UmountRes
   for (const mounted of await findMounted(root)) {
     if (mounted.state !== 'left') continue;
     await using snapshots = await openUsed(root, mounted.driver);
-    results.push(await takeAway(snapshots, mounted, { ...request, root }));
+    try {
+      results.push(await takeAway(snapshots, mounted, { ...request, root }));
+    } catch (error) {
+      // Another process clears up, too.
+      if (await isThere(snapshots, mounted.snapshot)) throw error;
+    }
   }
   await cleanSnapshots({ root });
   return results;
@@ -78,8 +84,9 @@ async function takeAway(
   }
   const keep = wasWritten && mounted.upper === undefined && request.changes !== 'discard';
   if (mounted.upper !== undefined) removeUpper(upperRoot(root, snapshot));
-  if (keep) await snapshots.update(snapshot, forgotten);
-  else await snapshots.remove(snapshot);
+  // Another process may clear up what is not mounted any more (`umountLeft`).
+  if (keep) await snapshots.update(snapshot, forgotten).catch(passIfGone);
+  else await snapshots.remove(snapshot).catch(passIfGone);
   const upper = mounted.upper === undefined ? undefined : parseUpperLabel(mounted.upper);
   const directory = wasWritten && upper?.kind === 'directory' ? upper.path : undefined;
   const isKept = keep || directory !== undefined;

@@ -9,6 +9,7 @@ import { openStore } from '../../store/index.ts';
 import type { ImageOptions } from '../options.ts';
 import { type OpenedImage, openAndUse } from '../source.ts';
 import { leaseStack } from '../stack/lease.ts';
+import { isGone, passIfGone } from './gone.ts';
 import { KeptLayers } from './kept-layers.ts';
 import { labels } from './label.ts';
 import { LayerArchives } from './layer-archive.ts';
@@ -47,7 +48,7 @@ async function unpackLayers(
   const chain = chainIds(image.layers.map(({ diffId }) => diffId));
   const missing: (readonly [number, ImageLayer])[] = [];
   for (const [position, layer] of image.layers.entries()) {
-    if (!(await isThere(snapshots, chain[position]!))) missing.push([position, layer]);
+    if (!(await isMade(snapshots, chain[position]!))) missing.push([position, layer]);
   }
   if (missing.length > 0) await clearUnfinished(snapshots);
   await using kept = await openKept(snapshots, opened, options);
@@ -123,7 +124,7 @@ export async function unpackLayer(
   for (;;) {
     const lock = await snapshots.lockName(place.name, signal);
     try {
-      if (await isThere(snapshots, place.name)) return false;
+      if (await isMade(snapshots, place.name)) return false;
       if (await tryUnpack(snapshots, place, apply)) return true;
     } finally {
       lock.remove();
@@ -159,16 +160,11 @@ export async function clearUnfinished(snapshots: Snapshots): Promise<void> {
     const unpacker = all[labels.unpacker];
     if (unpacker === undefined || kind !== 'active') continue;
     if (isRunning(JSON.parse(unpacker) as ProcessIdentity)) continue;
-    await snapshots.remove(key).catch(passUnlessGone);
+    await snapshots.remove(key).catch(passIfGone);
   }
 }
 
-/** Somebody else may clear it, too. */
-function passUnlessGone(error: unknown): void {
-  if (!(error instanceof ShaleError) || error.code !== 'not-found') throw error;
-}
-
-async function isThere(snapshots: Snapshots, name: string): Promise<boolean> {
+async function isMade(snapshots: Snapshots, name: string): Promise<boolean> {
   try {
     const { kind } = await snapshots.stat(name);
     if (kind === 'committed') return true;
@@ -177,7 +173,7 @@ async function isThere(snapshots: Snapshots, name: string): Promise<boolean> {
       hint: 'remove it',
     });
   } catch (error) {
-    if (error instanceof ShaleError && error.code === 'not-found') return false;
+    if (isGone(error)) return false;
     throw error;
   }
 }

@@ -25,6 +25,7 @@ import { openSnapshots } from '../../../src/engine/snapshot/open.ts';
 import { umountImage, umountLeft } from '../../../src/engine/snapshot/umount.ts';
 import { identifyProcess, listMountsIn, unmount } from '../../../src/host/index.ts';
 import { Snapshots } from '../../../src/snapshot/index.ts';
+import { byteString } from '../../../src/tree/index.ts';
 import { layer, writeImage } from '../../cli/fixture.ts';
 import { createScratch } from '../../host/scratch.ts';
 import { requires } from '../../requirement.ts';
@@ -253,6 +254,21 @@ test('what a killed process has unpacked of a layer goes with the next clearing 
     const keys = (await listSnapshots({ root })).map(({ key }) => key);
     assert.ok(keys.includes(`running ${round}`) && !keys.includes(`killed ${round}`));
   }
+});
+
+test('several processes clear up at once', { skip }, async () => {
+  using bench = await createBench();
+  const { root } = bench;
+  for (const name of ['one', 'two', 'three', 'four', 'five', 'six']) {
+    const place = bench.at(name);
+    await bench.mount(place);
+    if (name < 'p') writeFileSync(`${place}/mine`, 'mine');
+    unmount(byteString(place));
+  }
+  await Promise.all(Array.from({ length: 4 }, () => umountLeft({ root })));
+  assert.deepEqual(await findMounted(root), []);
+  const kept = (await listSnapshots({ root })).filter(({ kind }) => kind === 'active');
+  assert.equal(kept.length, 3);
 });
 
 test('snapshots that go while they are measured count for nothing', async () => {
