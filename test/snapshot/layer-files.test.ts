@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ShaleError } from '../../src/error/index.ts';
 import { drivers, Snapshots } from '../../src/snapshot/index.ts';
+import { byteString } from '../../src/tree/index.ts';
+import { layer } from '../cli/fixture.ts';
 import { listDisk } from '../disk.ts';
 import { fillStack, writeLayers } from '../engine/image.ts';
 import { newErofsTool, requiresNewErofs } from '../erofs-tools.ts';
@@ -89,6 +91,30 @@ for (const isRebased of [false, true]) {
       }
       await removeAll(snapshots);
     }
+  });
+}
+
+for (const isRebased of [false, true]) {
+  const how = isRebased ? 'put onto it later' : 'applied on it';
+  test(`a parent whose own entry comes later is until then what it is below: ${how}`, { skip }, async () => {
+    using scratch = createPlace();
+    const root = scratch.at('s');
+    await using snapshots = await Snapshots.open(root, await drivers.erofs.open({ root, settings: {} }));
+    const lower = layer({ 'to/': {}, link: { type: 'symlink', linkpath: byteString('to') } });
+    const upper = layer({ 'link/made/': {}, 'link/': {} });
+    await snapshots.prepare('one', undefined);
+    await snapshots.apply('one', chunked(lower));
+    await snapshots.commit('lower', 'one');
+    await snapshots.prepare('two', isRebased ? undefined : 'lower');
+    await snapshots.apply('two', chunked(upper));
+    await snapshots.commit('upper', 'two', isRebased ? { parent: 'lower' } : {});
+    const seen = await listSnapshot(snapshots, 'upper');
+    // As tar(1) unpacks one archive after the other.
+    assert.deepEqual(
+      seen.map(line => line.split(' ', 2).join(' ')),
+      ['/ directory', '/link directory', '/to directory', '/to/made directory'],
+    );
+    await removeAll(snapshots);
   });
 }
 

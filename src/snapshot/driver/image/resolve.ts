@@ -27,6 +27,8 @@ export function findNeed(entries: readonly LayerEntry[], tree: Tree<unknown>): '
   for (const entry of entries) {
     const { path, type } = entry;
     if (type === 'opaque' && path === '') return 'all';
+    // A parent that comes later, or not at all, is what it is below: a symlink, perhaps.
+    if ([...parentsOf(path)].some(parent => !described.has(parent))) return 'all';
     if (type === 'directory') described.add(path);
     else if (type === 'hardlink' && !leaves.has(entry.target)) return 'all';
     else if (type !== 'whiteout' && type !== 'opaque') leaves.add(path);
@@ -44,6 +46,12 @@ export function findNeed(entries: readonly LayerEntry[], tree: Tree<unknown>): '
   }
   if (implied === 0) return 'nothing';
   return implied === 1 && !described.has('') ? 'root' : 'all';
+}
+
+/** Without the root, which is a directory in any case. */
+function* parentsOf(path: string): Iterable<string> {
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
+    yield path.slice(0, end);
 }
 
 /** Layers' files, nearest first; `unknown` while the layer may still be put onto others. */
