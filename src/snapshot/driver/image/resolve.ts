@@ -27,11 +27,12 @@ export function findNeed(entries: readonly LayerEntry[], tree: Tree<unknown>): '
   for (const entry of entries) {
     const { path, type } = entry;
     if (type === 'opaque' && path === '') return 'all';
-    // A parent that comes later, or not at all, is what it is below: a symlink, perhaps.
-    if ([...parentsOf(path)].some(parent => !described.has(parent))) return 'all';
+    const isMark = type === 'whiteout' || type === 'opaque';
+    // A parent that comes later, or not at all, is what it is below: a symlink, perhaps. (Marks may stand anywhere in a layer.)
+    if (!isMark && [...parentsOf(path)].some(parent => !described.has(parent))) return 'all';
     if (type === 'directory') described.add(path);
     else if (type === 'hardlink' && !leaves.has(entry.target)) return 'all';
-    else if (type !== 'whiteout' && type !== 'opaque') leaves.add(path);
+    else if (!isMark) leaves.add(path);
   }
   let implied = 0;
   const found = new Set<string>();
