@@ -29,7 +29,8 @@ export function findNeed(entries: readonly LayerEntry[], tree: Tree<unknown>): '
     if (type === 'opaque' && path === '') return 'all';
     const isMark = type === 'whiteout' || type === 'opaque';
     // A parent that comes later, or not at all, is what it is below: a symlink, perhaps. (Marks may stand anywhere in a layer.)
-    if (!isMark && [...parentsOf(path)].some(parent => !described.has(parent))) return 'all';
+    const parent = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+    if (!isMark && parent !== '' && !described.has(parent)) return 'all';
     if (type === 'directory') described.add(path);
     else if (type === 'hardlink' && !leaves.has(entry.target)) return 'all';
     else if (!isMark) leaves.add(path);
@@ -47,12 +48,6 @@ export function findNeed(entries: readonly LayerEntry[], tree: Tree<unknown>): '
   }
   if (implied === 0) return 'nothing';
   return implied === 1 && !described.has('') ? 'root' : 'all';
-}
-
-/** Without the root, which is a directory in any case. */
-function* parentsOf(path: string): Iterable<string> {
-  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
-    yield path.slice(0, end);
 }
 
 /** Layers' files, nearest first; `unknown` while the layer may still be put onto others. */
